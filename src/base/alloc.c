@@ -2,7 +2,6 @@
 #include "base/alloc.h"
 
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,9 +42,11 @@ void *mem_alloc(size_t size)
 
 void *mem_array(size_t count, size_t size)
 {
-	if (mem_fails_now())
+	size_t bytes;
+
+	if (mem_fails_now() || __builtin_mul_overflow(count, size, &bytes))
 		return NULL;
-	return count && size ? calloc(count, size) : calloc(1, 1);
+	return calloc(1, bytes ? bytes : 1);
 }
 
 void *mem_zalloc(size_t size)

@@ -7,15 +7,7 @@
 
 #include "base/alloc.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define POOL_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POOL_ASAN 1
-#endif
-#endif
-
-#ifdef POOL_ASAN
+#if POOL_ASAN
 #include <sanitizer/asan_interface.h>
 #define POOL_GAP POOL_ALIGN
 #else

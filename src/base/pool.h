@@ -15,6 +15,15 @@
 
 #define POOL_ALIGN 64
 
+/* Whether this build has AddressSanitizer. */
+#if defined(__SANITIZE_ADDRESS__)
+#define POOL_ASAN 1
+#elif defined(__has_feature)
+#define POOL_ASAN __has_feature(address_sanitizer)
+#else
+#define POOL_ASAN 0
+#endif
+
 struct pool {
 	unsigned char *records;
 	uint32_t *free;  /* stack of indices; the last one put is the next to be got */
