@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Life of a libfabric port: one domain, endpoint, completion queue, event queue, address vector. */
+#include "transport/fabric.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "base/err.h"
+
+const char *weft_libfabric_version(void)
+{
+	static char text[16];
+	uint32_t version = fi_version();
+
+	if (!text[0])
+		snprintf(text, sizeof(text), "%u.%u", FI_MAJOR(version), FI_MINOR(version));
+	return text;
+}
+
+int fabric_code(int error)
+{
+	switch (abs(error)) {
+	case 0:
+		return 0;
+	case FI_EAGAIN:
+		return -EAGAIN;
+	case FI_ENOMEM:
+		return -ENOMEM;
+	case FI_ECONNREFUSED:
+	case FI_ECONNRESET:
+	case FI_ECONNABORTED:
+	case FI_ENOTCONN:
+	case FI_ESHUTDOWN:
+	case FI_EHOSTUNREACH:
+	case FI_EHOSTDOWN:
+	case FI_ENETUNREACH:
+	case FI_ETIMEDOUT:
+	case FI_ECANCELED:
+	case EPIPE:
+		return -WEFT_EPEERGONE;
+	case FI_EACCES:
+	case FI_EPERM:
+	case FI_EKEYREJECTED:
+		return -WEFT_EREFUSED;
+	default:
+		return -WEFT_EPROVIDER;
+	}
+}
+
+static int failed(const struct port *port, int rc, const char *call)
+{
+	return err_set(rc == -FI_ENOMEM ? -ENOMEM : -WEFT_EPROVIDER, "%s: %s on %s (%s): %s (%d)",
+		       port->provider->name, call, port->info->domain_attr->name,
+		       port->info->fabric_attr->prov_name, fi_strerror(-rc), -rc);
+}
+
+static int open_cq(struct port *port, bool wait_fd)
+{
+	struct fi_cq_attr attr = {
+		.size = port->info->tx_attr->size + port->info->rx_attr->size,
+		.format = FI_CQ_FORMAT_DATA,
+		.wait_obj = FI_WAIT_FD,
+	};
+	int rc = -FI_ENOSYS;
+
+	port->fd = -1;
+	if (wait_fd && port->provider->has_wait_fd)
+		rc = fi_cq_open(port->domain, &attr, &port->cq, NULL);
+	if (rc == 0 && fi_control(&port->cq->fid, FI_GETWAIT, &port->fd) == 0)
+		return 0;
+	if (rc == 0)
+		fi_close(&port->cq->fid);
+	port->fd = -1;
+	attr.wait_obj = FI_WAIT_NONE;
+	rc = fi_cq_open(port->domain, &attr, &port->cq, NULL);
+	return rc ? failed(port, rc, "fi_cq_open") : 0;
+}
+
+static int open_ep(struct port *port)
+{
+	int rc;
+
+	rc = fi_endpoint(port->domain, port->info, &port->ep, NULL);
+	if (rc)
+		return failed(port, rc, "fi_endpoint");
+	rc = fi_ep_bind(port->ep, &port->eq->fid, 0);
+	if (!rc)
+		rc = fi_ep_bind(port->ep, &port->av->fid, 0);
+	if (!rc)
+		rc = fi_ep_bind(port->ep, &port->cq->fid, FI_TRANSMIT | FI_RECV);
+	if (rc)
+		failed(port, rc, "fi_ep_bind");
+	else if ((rc = fi_enable(port->ep)) != 0)
+		failed(port, rc, "fi_enable");
+	if (rc)
+		fi_close(&port->ep->fid);
+	return rc ? (rc == -FI_ENOMEM ? -ENOMEM : -WEFT_EPROVIDER) : 0;
+}
+
+static int open_objects(struct port *port, bool wait_fd)
+{
+	struct fi_eq_attr eq_attr = { .size = 64, .wait_obj = FI_WAIT_NONE };
+	struct fi_av_attr av_attr = { .type = FI_AV_UNSPEC };
+	int rc;
+
+	rc = fi_fabric(port->info->fabric_attr, &port->fabric, NULL);
+	if (rc)
+		return failed(port, rc, "fi_fabric");
+	rc = fi_eq_open(port->fabric, &eq_attr, &port->eq, NULL);
+	if (rc) {
+		failed(port, rc, "fi_eq_open");
+		goto close_fabric;
+	}
+	rc = fi_domain(port->fabric, port->info, &port->domain, NULL);
+	if (rc) {
+		failed(port, rc, "fi_domain");
+		goto close_eq;
+	}
+	rc = open_cq(port, wait_fd);
+	if (rc)
+		goto close_domain;
+	rc = fi_av_open(port->domain, &av_attr, &port->av, NULL);
+	if (rc) {
+		failed(port, rc, "fi_av_open");
+		goto close_cq;
+	}
+	rc = open_ep(port);
+	if (rc)
+		goto close_av;
+	return 0;
+close_av:
+	fi_close(&port->av->fid);
+close_cq:
+	fi_close(&port->cq->fid);
+close_domain:
+	fi_close(&port->domain->fid);
+close_eq:
+	fi_close(&port->eq->fid);
+close_fabric:
+	fi_close(&port->fabric->fid);
+	return rc == -FI_ENOMEM || rc == -ENOMEM ? -ENOMEM : -WEFT_EPROVIDER;
+}
+
+/* The endpoint goes first: only that frees operations in flight. The queue follows at once, never
+ * read again: reading tcp's after the endpoint is gone crashes. */
+static void close_objects(struct port *port)
+{
+	fi_close(&port->ep->fid);
+	fi_close(&port->cq->fid);
+	fi_close(&port->av->fid);
+	if (port->buffers_mr)
+		fi_close(&port->buffers_mr->fid);
+	fi_close(&port->domain->fid);
+	fi_close(&port->eq->fid);
+	fi_close(&port->fabric->fid);
+}
+
+static int open_buffers(struct port *port, uint32_t receive_buffers)
+{
+	uint32_t count, i;
+	int rc;
+
+	port->rx_count = receive_buffers;
+	if (port->rx_count > port->info->rx_attr->size)
+		port->rx_count = (uint32_t)port->info->rx_attr->size;
+	port->tx_count = FABRIC_TX_MESSAGES;
+	count = port->rx_count + port->tx_count;
+	port->rx = calloc(count, sizeof(*port->rx));
+	if (!port->rx)
+		return err_set(-ENOMEM, "out of memory for %u message slots", count);
+	port->tx = port->rx + port->rx_count;
+	port->buffers_len = (size_t)count * PORT_MESSAGE_MAX;
+	port->buffers = mmap(NULL, port->buffers_len, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (port->buffers == MAP_FAILED) {
+		rc = err_set(-ENOMEM, "out of memory for %zu bytes of message buffers",
+			     port->buffers_len);
+		goto free_slots;
+	}
+	if (port->info->domain_attr->mr_mode & FI_MR_LOCAL) {
+		rc = fi_mr_reg(port->domain, port->buffers, port->buffers_len, FI_SEND | FI_RECV, 0,
+			       port->next_key++, 0, &port->buffers_mr, NULL);
+		if (rc) {
+			rc = failed(port, rc, "fi_mr_reg of message buffers");
+			goto unmap_buffers;
+		}
+		port->buffers_desc = fi_mr_desc(port->buffers_mr);
+	}
+	for (i = 0; i < count; i++)
+		port->rx[i].data = port->buffers + (size_t)i * PORT_MESSAGE_MAX;
+	for (i = 0; i < port->tx_count; i++) {
+		port->tx[i].next = port->tx_free;
+		port->tx_free = &port->tx[i];
+	}
+	return 0;
+unmap_buffers:
+	munmap(port->buffers, port->buffers_len);
+free_slots:
+	free(port->rx);
+	return rc;
+}
+
+static int post_receives(struct port *port)
+{
+	uint32_t i;
+	int rc;
+
+	for (i = 0; i < port->rx_count; i++) {
+		rc = fabric_recv_post(port, &port->rx[i]);
+		if (rc == -FI_EAGAIN && i >= 16) { /* the provider takes no more at a time */
+			port->rx_count = i;
+			break;
+		}
+		if (rc)
+			return failed(port, rc, "fi_recv");
+	}
+	return 0;
+}
+
+static int fabric_open(struct port **ret, const struct port_opts *opts)
+{
+	struct port *port = calloc(1, sizeof(*port));
+	int rc;
+
+	if (!port)
+		return err_set(-ENOMEM, "out of memory");
+	port->provider = opts->provider;
+	port->log = opts->log;
+	port->log_ctx = opts->log_ctx;
+	port->log_level = opts->log_level;
+	if (getrandom(&port->next_key, sizeof(port->next_key), 0) != sizeof(port->next_key))
+		port->next_key = (uintptr_t)port;
+	rc = fabric_getinfo(opts->provider, opts->device, opts->bind_addr, &port->info);
+	if (rc)
+		goto free_port;
+	rc = open_objects(port, opts->wait_fd);
+	if (rc)
+		goto free_info;
+	rc = open_buffers(port, opts->receive_buffers);
+	if (rc)
+		goto close_objects;
+	rc = post_receives(port);
+	if (rc)
+		goto close_buffers;
+	*ret = port;
+	return 0;
+close_buffers:
+	close_objects(port);
+	munmap(port->buffers, port->buffers_len);
+	free(port->rx);
+	goto free_info;
+close_objects:
+	close_objects(port);
+free_info:
+	fi_freeinfo(port->info);
+free_port:
+	free(port);
+	return rc;
+}
+
+static void fabric_close(struct port *port)
+{
+	if (!port)
+		return;
+	close_objects(port);
+	munmap(port->buffers, port->buffers_len);
+	free(port->rx);
+	fi_freeinfo(port->info);
+	free(port);
+}
+
+static int fabric_address(const struct port *port, void *buf, size_t *len)
+{
+	int rc = fi_getname(&port->ep->fid, buf, len);
+
+	return rc ? failed(port, rc, "fi_getname") : 0;
+}
+
+static int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *ret_dest)
+{
+	uint8_t own[PORT_ADDRESS_MAX];
+	size_t own_len = sizeof(own);
+	fi_addr_t dest;
+	int rc;
+
+	rc = fi_getname(&port->ep->fid, own, &own_len);
+	if (rc)
+		return failed(port, rc, "fi_getname");
+	/* Addresses of one provider have one size, but for shm's, which are strings. */
+	if (port->info->addr_format == FI_ADDR_STR) {
+		if (len == 0 || ((const char *)addr)[len - 1] != '\0')
+			return err_set(-WEFT_EDESCRIPTOR, "address is not a string");
+	} else if (len != own_len) {
+		return err_set(-WEFT_EDESCRIPTOR, "address has %zu bytes, %s has %zu", len,
+			       port->provider->name, own_len);
+	}
+	rc = fi_av_insert(port->av, addr, 1, &dest, 0, NULL);
+	if (rc != 1)
+		return err_set(-WEFT_EUNREACHABLE, "%s: fi_av_insert on %s: %s",
+			       port->provider->name, port->info->domain_attr->name,
+			       rc < 0 ? fi_strerror(-rc) : "address refused");
+	*ret_dest = dest;
+	return 0;
+}
+
+static void fabric_forget(struct port *port, uint64_t dest, bool dead)
+{
+	fi_addr_t addr = dest;
+	char name[PORT_ADDRESS_MAX] = "";
+	size_t len = sizeof(name);
+	const char *file;
+
+	/* A killed process leaves its segment in /dev/shm behind. */
+	if (dead && port->provider->host_local && fi_av_lookup(port->av, addr, name, &len) == 0) {
+		name[sizeof(name) - 1] = '\0';
+		file = strstr(name, "://");
+		file = file ? file + 3 : name;
+		if (*file && !strchr(file, '/'))
+			shm_unlink(file);
+	}
+	fi_av_remove(port->av, &addr, 1, 0);
+}
+
+int fabric_pin(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret)
+{
+	uint64_t flags = FI_READ | FI_WRITE | FI_SEND | FI_RECV;
+	struct fid_mr *mr;
+	int rc;
+
+	if (access & WEFT_REMOTE_READ)
+		flags |= FI_REMOTE_READ;
+	if (access & WEFT_REMOTE_WRITE)
+		flags |= FI_REMOTE_WRITE;
+	/* Keys that the application may choose are not to be guessed from their neighbours. */
+	port->next_key = port->next_key * 6364136223846793005ull + 1442695040888963407ull;
+	rc = fi_mr_reg(port->domain, base, len, flags, 0, port->next_key, 0, &mr, NULL);
+	if (rc)
+		return failed(port, rc, "fi_mr_reg");
+	ret->handle = mr;
+	ret->desc = fi_mr_desc(mr);
+	ret->key = fi_mr_key(mr);
+	ret->base = port->info->domain_attr->mr_mode & FI_MR_VIRT_ADDR ? (uintptr_t)base : 0;
+	return 0;
+}
+
+void fabric_unpin(struct port *port, struct pin *pin)
+{
+	struct fid_mr *mr = pin->handle;
+
+	(void)port;
+	if (mr)
+		fi_close(&mr->fid);
+	pin->handle = NULL;
+}
+
+static void fabric_limits(const struct port *port, struct port_limits *ret)
+{
+	struct port_device device;
+	uint8_t addr[PORT_ADDRESS_MAX];
+	size_t len = sizeof(addr), text_len = sizeof(ret->address);
+
+	fabric_describe(port->info, &device);
+	memset(ret, 0, sizeof(*ret));
+	ret->depth = (uint32_t)port->info->tx_attr->size;
+	ret->inject = (uint32_t)port->info->tx_attr->inject_size;
+	ret->max_message = port->info->ep_attr->max_msg_size;
+	memcpy(ret->libfabric, device.libfabric, sizeof(ret->libfabric));
+	memcpy(ret->fabric, device.fabric, sizeof(ret->fabric));
+	memcpy(ret->device, device.device, sizeof(ret->device));
+	if (fi_getname(&port->ep->fid, addr, &len) == 0)
+		fi_av_straddr(port->av, addr, ret->address, &text_len);
+}
+
+const struct transport transport_fabric = {
+	.name = "fabric",
+	.list = fabric_list,
+	.open = fabric_open,
+	.close = fabric_close,
+	.address = fabric_address,
+	.connect = fabric_connect,
+	.forget = fabric_forget,
+	.pin = fabric_pin,
+	.unpin = fabric_unpin,
+	.post = fabric_post,
+	.send = fabric_send,
+	.poll = fabric_poll,
+	.wait_fd = fabric_wait_fd,
+	.limits = fabric_limits,
+	.explain = fabric_explain,
+};

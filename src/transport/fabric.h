@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The libfabric port, shared by fabric.c (life), fabric_info.c (devices), fabric_io.c (hot path).
+ */
+#ifndef WEFT_TRANSPORT_FABRIC_H
+#define WEFT_TRANSPORT_FABRIC_H
+
+#include <rdma/fabric.h>
+#include <rdma/fi_cm.h>
+#include <rdma/fi_domain.h>
+#include <rdma/fi_endpoint.h>
+#include <rdma/fi_eq.h>
+#include <rdma/fi_errno.h>
+#include <rdma/fi_rma.h>
+
+#include "transport/transport.h"
+
+/* The newest API version that weft was tested with; an older library is asked for its own. */
+#define FABRIC_API_NEWEST  FI_VERSION(2, 1)
+
+#define FABRIC_TX_MESSAGES 256u
+
+/* A message buffer; ctx first, so that a completion's context leads back to it. */
+struct fabric_slot {
+	struct op_ctx ctx;
+	uint64_t cookie;
+	uint8_t *data;
+	struct fabric_slot *next; /* free list of tx, repost list of rx */
+};
+
+struct port {
+	const struct provider *provider;
+	struct fi_info *info;
+	struct fid_fabric *fabric;
+	struct fid_domain *domain;
+	struct fid_eq *eq;
+	struct fid_cq *cq;
+	struct fid_av *av;
+	struct fid_ep *ep;
+	struct fid_mr *buffers_mr; /* when the provider wants local memory registered */
+	void *buffers_desc;
+	uint8_t *buffers;
+	size_t buffers_len;
+	struct fabric_slot *rx, *tx;
+	uint32_t rx_count, tx_count;
+	struct fabric_slot *tx_free;
+	struct fabric_slot *rx_repost; /* handed out by the last poll */
+	uint32_t polls;
+	int fd;            /* to sleep on; -1: none */
+	uint64_t next_key; /* of a random sequence, where the application chooses keys */
+	char error_text[256];
+	weft_log_fn log;
+	void *log_ctx;
+	int log_level;
+};
+
+/* fi_getinfo for a row; *ret must be freed. device NULL: any. No entry is -WEFT_ENOPROVIDER. */
+int fabric_getinfo(const struct provider *provider, const char *device, const char *bind_addr,
+		   struct fi_info **ret);
+int fabric_list(const struct provider *provider, const char *bind_addr, struct port_device *devices,
+		int max);
+void fabric_describe(const struct fi_info *info, struct port_device *ret);
+
+/* Code of weft for a libfabric error number (positive or negative). */
+int fabric_code(int error);
+
+/* -WEFT_EENVIRONMENT when a FI_EFA_* variable would make libfabric's efa call abort(). */
+int fabric_efa_env(bool efa_asked);
+
+int fabric_recv_post(struct port *port, struct fabric_slot *slot);
+int fabric_post(struct port *port, const struct op *op);
+int fabric_send(struct port *port, uint64_t dest, const void *head, size_t head_len,
+		const void *body, size_t len, uint64_t cookie);
+int fabric_poll(struct port *port, struct event *events);
+int fabric_wait_fd(struct port *port, int *ret_fd);
+const char *fabric_explain(struct port *port);
+
+int fabric_pin(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret);
+void fabric_unpin(struct port *port, struct pin *pin);
+
+#endif /* WEFT_TRANSPORT_FABRIC_H */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libfabric's efa provider calls abort() on some FI_EFA_* values. This file is the only place where
+ * the library looks at the environment, so that such a value is an error and not a core dump.
+ * Source: libfabric prov/efa/src/efa_env.c (variables that it gave up, and bounds that it asserts).
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "transport/fabric.h"
+
+static const char *const aborting[] = {
+	"FI_EFA_MTU_SIZE",
+	"FI_EFA_TX_IOV_LIMIT",
+	"FI_EFA_RX_IOV_LIMIT",
+};
+
+static bool rdma_device_exists(void)
+{
+	const char *sysfs = getenv("SYSFS_PATH");
+	struct dirent *entry;
+	bool found = false;
+	char path[512];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/class/infiniband", sysfs && *sysfs ? sysfs : "/sys");
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!found && (entry = readdir(dir)))
+		found = entry->d_name[0] != '.';
+	closedir(dir);
+	return found;
+}
+
+int fabric_efa_env(bool efa_asked)
+{
+	const char *value;
+	size_t i;
+
+	if (!efa_asked && !rdma_device_exists())
+		return 0;
+	for (i = 0; i < sizeof(aborting) / sizeof(aborting[0]); i++)
+		if (getenv(aborting[i]))
+			return err_set(
+				-WEFT_EENVIRONMENT,
+				"%s is set; libfabric's efa provider gave this variable up and "
+				"aborts the process",
+				aborting[i]);
+	value = getenv("FI_EFA_TX_MIN_CREDITS");
+	if (value && strtol(value, NULL, 10) <= 0)
+		return err_set(-WEFT_EENVIRONMENT, "FI_EFA_TX_MIN_CREDITS is '%s', must be over 0",
+			       value);
+	value = getenv("FI_EFA_IFACE");
+	if (value && !*value)
+		return err_set(-WEFT_EENVIRONMENT, "FI_EFA_IFACE is empty");
+	return 0;
+}

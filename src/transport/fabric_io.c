@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hot path over libfabric: post, send, poll. Allocates nothing, locks nothing, logs nothing. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "transport/fabric.h"
+
+/* The event queue is looked at once in so many polls. */
+#define EQ_INTERVAL 1024u
+
+int fabric_recv_post(struct port *port, struct fabric_slot *slot)
+{
+	return (int)fi_recv(port->ep, slot->data, PORT_MESSAGE_MAX, port->buffers_desc,
+			    FI_ADDR_UNSPEC, &slot->ctx);
+}
+
+int fabric_post(struct port *port, const struct op *op)
+{
+	struct iovec iov = { .iov_base = op->local, .iov_len = op->len };
+	struct fi_rma_iov rma = { .addr = op->remote, .len = op->len, .key = op->key };
+	void *desc = op->desc;
+	struct fi_msg_rma msg = {
+		.msg_iov = &iov,
+		.desc = &desc,
+		.iov_count = 1,
+		.addr = op->dest,
+		.rma_iov = &rma,
+		.rma_iov_count = 1,
+		.context = op->ctx,
+		.data = op->imm,
+	};
+	uint64_t flags = FI_COMPLETION;
+	ssize_t rc;
+
+	if (op->flags & OP_MORE)
+		flags |= FI_MORE;
+	if (op->kind == OP_READ) {
+		rc = fi_readmsg(port->ep, &msg, flags);
+	} else {
+		if (op->flags & OP_PLACED)
+			flags |= FI_DELIVERY_COMPLETE;
+		if (op->flags & OP_IMM)
+			flags |= FI_REMOTE_CQ_DATA;
+		rc = fi_writemsg(port->ep, &msg, flags);
+	}
+	return rc == 0 ? 0 : fabric_code((int)rc);
+}
+
+int fabric_send(struct port *port, uint64_t dest, const void *head, size_t head_len,
+		const void *body, size_t len, uint64_t cookie)
+{
+	struct fabric_slot *slot = port->tx_free;
+	ssize_t rc;
+
+	if (!slot)
+		return -EAGAIN;
+	memcpy(slot->data, head, head_len);
+	if (len)
+		memcpy(slot->data + head_len, body, len);
+	if (head_len + len <= port->info->tx_attr->inject_size) {
+		rc = fi_inject(port->ep, slot->data, head_len + len, dest);
+		return rc == 0 ? 1 : fabric_code((int)rc);
+	}
+	slot->cookie = cookie;
+	rc = fi_send(port->ep, slot->data, head_len + len, port->buffers_desc, dest, &slot->ctx);
+	if (rc)
+		return fabric_code((int)rc);
+	port->tx_free = slot->next;
+	return 0;
+}
+
+static bool slot_in(const struct fabric_slot *first, uint32_t count, const void *ctx)
+{
+	return (uintptr_t)ctx - (uintptr_t)first < (uintptr_t)count * sizeof(*first);
+}
+
+static bool is_rx(const struct port *port, const void *ctx)
+{
+	return slot_in(port->rx, port->rx_count, ctx);
+}
+
+static bool is_tx(const struct port *port, const void *ctx)
+{
+	return slot_in(port->tx, port->tx_count, ctx);
+}
+
+static void tx_done(struct port *port, struct fabric_slot *slot, struct event *event)
+{
+	event->kind = EVENT_SENT;
+	event->cookie = slot->cookie;
+	slot->next = port->tx_free;
+	port->tx_free = slot;
+}
+
+static void rx_keep(struct port *port, struct fabric_slot *slot)
+{
+	slot->next = port->rx_repost;
+	port->rx_repost = slot;
+}
+
+static void repost(struct port *port)
+{
+	struct fabric_slot *slot;
+
+	while ((slot = port->rx_repost)) {
+		if (fabric_recv_post(port, slot))
+			return; /* the next poll tries again */
+		port->rx_repost = slot->next;
+	}
+}
+
+/* Turns a completion into an event; false: nothing to tell. */
+static bool completion(struct port *port, const struct fi_cq_data_entry *entry, struct event *event)
+{
+	struct fabric_slot *slot = entry->op_context;
+
+	event->error = 0;
+	event->provider_error = 0;
+	if (entry->flags & FI_REMOTE_CQ_DATA) {
+		if (port->info->mode & FI_RX_CQ_DATA && is_rx(port, slot))
+			rx_keep(port, slot);
+		event->kind = EVENT_IMM;
+		event->imm = (uint32_t)entry->data;
+		return true;
+	}
+	if (!slot)
+		return false;
+	if (is_rx(port, slot)) {
+		event->kind = EVENT_RECV;
+		event->data = slot->data;
+		event->len = entry->len;
+		rx_keep(port, slot);
+		return true;
+	}
+	if (is_tx(port, slot)) {
+		tx_done(port, slot, event);
+		return true;
+	}
+	event->kind = EVENT_DONE;
+	event->ctx = entry->op_context;
+	return true;
+}
+
+static bool completion_error(struct port *port, struct event *event)
+{
+	struct fi_cq_err_entry entry = { 0 };
+	struct fabric_slot *slot;
+	char text[160] = "";
+
+	if (fi_cq_readerr(port->cq, &entry, 0) != 1)
+		return false;
+	fi_cq_strerror(port->cq, entry.prov_errno, entry.err_data, text, sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	snprintf(port->error_text, sizeof(port->error_text), "%s on %s: %s (%d), provider: %s (%d)",
+		 port->info->fabric_attr->prov_name, port->info->domain_attr->name,
+		 fi_strerror(entry.err), entry.err, text, entry.prov_errno);
+	event->error = fabric_code(entry.err);
+	event->provider_error = entry.prov_errno;
+	slot = entry.op_context;
+	if (!slot)
+		return false;
+	if (is_rx(port, slot)) { /* truncated or flushed: the buffer goes back */
+		rx_keep(port, slot);
+		return false;
+	}
+	if (is_tx(port, slot)) {
+		tx_done(port, slot, event);
+		return true;
+	}
+	event->kind = EVENT_DONE;
+	event->ctx = entry.op_context;
+	return true;
+}
+
+/* Drained so that the provider can report what belongs to no operation: without an event queue efa
+ * would abort the process instead. */
+static void drain_eq(struct port *port)
+{
+	struct fi_eq_err_entry error = { 0 };
+	struct fi_eq_cm_entry entry;
+	char text[160] = "";
+	uint32_t event;
+	ssize_t rc;
+
+	rc = fi_eq_read(port->eq, &event, &entry, sizeof(entry), 0);
+	if (rc != -FI_EAVAIL || fi_eq_readerr(port->eq, &error, 0) <= 0)
+		return;
+	fi_eq_strerror(port->eq, error.prov_errno, error.err_data, text, sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	snprintf(port->error_text, sizeof(port->error_text),
+		 "%s on %s: event queue: %s (%d), provider: %s (%d)",
+		 port->info->fabric_attr->prov_name, port->info->domain_attr->name,
+		 fi_strerror(error.err), error.err, text, error.prov_errno);
+	if (port->log && port->log_level >= WEFT_LOG_WARN)
+		port->log(port->log_ctx, WEFT_LOG_WARN, port->error_text);
+}
+
+int fabric_poll(struct port *port, struct event *events)
+{
+	struct fi_cq_data_entry entries[PORT_EVENTS_MAX];
+	int n = 0, i;
+	ssize_t rc;
+
+	if (port->rx_repost)
+		repost(port);
+	if (++port->polls % EQ_INTERVAL == 0)
+		drain_eq(port);
+	rc = fi_cq_read(port->cq, entries, PORT_EVENTS_MAX);
+	if (rc == -FI_EAGAIN)
+		return 0;
+	for (i = 0; i < rc; i++)
+		if (completion(port, &entries[i], &events[n]))
+			n++;
+	if (rc == -FI_EAVAIL && completion_error(port, &events[n]))
+		n++;
+	else if (rc < 0 && rc != -FI_EAVAIL && rc != -FI_EINTR) {
+		snprintf(port->error_text, sizeof(port->error_text),
+			 "%s on %s: fi_cq_read: %s (%d)", port->info->fabric_attr->prov_name,
+			 port->info->domain_attr->name, fi_strerror((int)-rc), (int)-rc);
+		events[n++] = (struct event){ .kind = EVENT_BROKEN,
+					      .error = -WEFT_EPROVIDER,
+					      .provider_error = (int)-rc };
+	}
+	return n;
+}
+
+int fabric_wait_fd(struct port *port, int *ret_fd)
+{
+	struct fid *fid = &port->cq->fid;
+
+	if (port->fd < 0)
+		return -EOPNOTSUPP;
+	if (port->rx_repost || fi_trywait(port->fabric, &fid, 1) != 0)
+		return -EAGAIN;
+	*ret_fd = port->fd;
+	return 0;
+}
+
+const char *fabric_explain(struct port *port)
+{
+	return port->error_text;
+}

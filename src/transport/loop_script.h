@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a loop port is told to do, from text: "delay_us=50,reorder=8,seed=7,fail_every=100". */
+#ifndef WEFT_TRANSPORT_LOOP_SCRIPT_H
+#define WEFT_TRANSPORT_LOOP_SCRIPT_H
+
+#include <stdint.h>
+
+struct loop_script {
+	uint64_t delay_us;   /* each operation and message takes this long */
+	uint64_t jitter_us;  /* plus a random share of this */
+	uint64_t reorder;    /* picks among the first so many pending, at random; 0, 1: in order */
+	uint64_t seed;       /* of the random sequence */
+	uint64_t fail_every; /* every n-th operation fails; 0: none */
+	uint64_t hang_every; /* every n-th operation never ends; 0: none */
+	uint64_t depth;      /* operations in flight */
+};
+
+/* text may be NULL or "": the defaults. -EINVAL names the item. */
+int loop_script_parse(struct loop_script *script, const char *text);
+
+#endif /* WEFT_TRANSPORT_LOOP_SCRIPT_H */

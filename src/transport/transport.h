@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A transport moves bytes between ports. A port is one rail: on libfabric a domain, an endpoint, a
+ * completion queue, an address vector and an event queue. Ports are not thread-safe: one thread at
+ * a time uses a port. No call waits.
+ */
+#ifndef WEFT_TRANSPORT_H
+#define WEFT_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weft/weft.h>
+
+/* Largest message, with the engine's header; fits the 8,928 B MTU that EFA devices report. */
+#define PORT_MESSAGE_MAX 8224u
+#define PORT_ADDRESS_MAX 128u
+#define PORT_EVENTS_MAX  32
+
+struct port;
+
+/* What a provider itself does with an access that the owner did not, or no longer, grants. The
+ * engine guards before posting; this says what a forged access meets. */
+enum port_wrong_key {
+	WRONG_KEY_REFUSED,   /* completes in error, the rail goes on */
+	WRONG_KEY_PEER_LOST, /* completes in error, the connection to the peer is broken */
+	WRONG_KEY_DEADLINE,  /* never completes: ends by its deadline */
+};
+
+/* A row of fabric.def. */
+struct provider {
+	const char *name;          /* weft's name, for weft_opts.provider */
+	uint8_t number;            /* in descriptors; never reused */
+	uint8_t rank;              /* auto takes the lowest of the NIC providers */
+	const char *libfabric;     /* provider name asked of libfabric */
+	const char *libfabric_old; /* before libfabric 1.18; NULL: the same */
+	const char *fabric;        /* fabric name asked; NULL: any */
+	bool in_auto;              /* opened by provider "auto" */
+	bool host_local;           /* reaches processes of this host only */
+	bool process_local;        /* reaches this process only */
+	bool shares_device;        /* several rails may use one device */
+	bool binds_address;        /* weft_opts.bind_addr applies */
+	bool unregister_guards;    /* a closed registration stops what arrives late */
+	bool has_wait_fd;          /* the completion queue offers a descriptor to sleep on */
+	uint64_t caps;             /* asked besides FI_MSG | FI_RMA */
+	uint64_t mode;             /* mode bits that the port can honour */
+	enum port_wrong_key wrong_key;
+	const struct transport *transport;
+};
+
+struct port_device {
+	char libfabric[32];
+	char fabric[64];
+	char device[64];
+	char address[64];
+	uint64_t speed_mbps;
+};
+
+struct port_opts {
+	const struct provider *provider;
+	const char *device; /* exact device name, or the script of loop; NULL: the first */
+	const char *bind_addr;
+	uint32_t depth; /* operations in flight; 0: the provider's */
+	uint32_t receive_buffers;
+	bool wait_fd; /* a descriptor to sleep on is wanted */
+	weft_log_fn log;
+	void *log_ctx;
+	int log_level;
+};
+
+struct port_limits {
+	uint32_t depth;
+	uint32_t inject;
+	uint64_t max_message; /* largest READ or WRITE, bytes */
+	char libfabric[32];
+	char fabric[64];
+	char device[64];
+	char address[96];
+};
+
+/* Space that providers ask for behind an operation's context (FI_CONTEXT2). The caller embeds it
+ * and leaves it alone until the operation's event. */
+struct op_ctx {
+	void *provider[8];
+};
+
+enum op_kind {
+	OP_WRITE,
+	OP_READ,
+};
+
+enum op_flags {
+	OP_IMM = 1,    /* WRITE: imm goes to the target's completion queue, after the data */
+	OP_PLACED = 2, /* the event comes when the data is placed, not when it is sent */
+	OP_MORE = 4,   /* another post follows at once */
+};
+
+struct op {
+	uint8_t kind;
+	uint8_t flags;
+	uint32_t imm;
+	void *local;
+	size_t len;
+	void *desc; /* of the local memory's pin */
+	uint64_t dest;
+	uint64_t remote;
+	uint64_t key;
+	struct op_ctx *ctx;
+};
+
+struct pin {
+	void *handle; /* the provider's registration */
+	void *desc;
+	uint64_t key;
+	uint64_t base; /* what peers add their offset to */
+};
+
+enum event_kind {
+	EVENT_DONE,   /* an operation ended: ctx, error */
+	EVENT_SENT,   /* a message was sent or lost: cookie, error */
+	EVENT_RECV,   /* a message came: data, len; borrowed until the port's next poll */
+	EVENT_IMM,    /* a peer's WRITE with immediate has landed: imm */
+	EVENT_BROKEN, /* the port itself failed and must be closed: error */
+};
+
+struct event {
+	uint8_t kind;
+	int error;          /* 0 or a negative code */
+	int provider_error; /* the provider's own */
+	uint32_t imm;
+	union {
+		struct op_ctx *ctx;
+		uint64_t cookie;
+		const void *data;
+	};
+	size_t len;
+};
+
+struct transport {
+	const char *name;
+	/* Lists devices of the provider: writes at most max, returns how many there are or -errno.
+	 */
+	int (*list)(const struct provider *provider, const char *bind_addr,
+		    struct port_device *devices, int max);
+	int (*open)(struct port **ret, const struct port_opts *opts);
+	/* Ends every operation without an event: afterwards none of its memory is touched. NULL is
+	 * fine. */
+	void (*close)(struct port *port);
+	/* The address that peers connect to. *len: room in, bytes out. */
+	int (*address)(const struct port *port, void *buf, size_t *len);
+	/* Checks the address and makes a destination of it; does no traffic. */
+	int (*connect)(struct port *port, const void *addr, size_t len, uint64_t *ret_dest);
+	/* dead: the peer process has ended; what it left behind may be removed. */
+	void (*forget)(struct port *port, uint64_t dest, bool dead);
+	int (*pin)(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret);
+	/* Also legal with operations in flight, which then end in error or not at all. */
+	void (*unpin)(struct port *port, struct pin *pin);
+	/* 0: taken, an EVENT_DONE follows; -EAGAIN: no room, poll and repeat; else it failed. */
+	int (*post)(struct port *port, const struct op *op);
+	/* Sends head and body as one message; the bytes are copied. 0: an EVENT_SENT with the
+	 * cookie follows; 1: sent, no event follows; -EAGAIN; else it failed. */
+	int (*send)(struct port *port, uint64_t dest, const void *head, size_t head_len,
+		    const void *body, size_t len, uint64_t cookie);
+	/* Writes at most PORT_EVENTS_MAX events; returns how many. */
+	int (*poll)(struct port *port, struct event *events);
+	/* Asks whether the thread may sleep on *ret_fd now (POLLIN). 0: yes; -EAGAIN: poll first;
+	 * -EOPNOTSUPP: this port has nothing to sleep on. */
+	int (*wait_fd)(struct port *port, int *ret_fd);
+	void (*limits)(const struct port *port, struct port_limits *ret);
+	/* The provider's words for an event's error; valid until the port's next poll. */
+	const char *(*explain)(struct port *port);
+};
+
+extern const struct transport transport_fabric;
+extern const struct transport transport_loop;
+
+/* All rows, by rank; ends with name NULL. */
+extern const struct provider providers[];
+const struct provider *provider_find(const char *name);
+const struct provider *provider_by_number(uint8_t number);
+
+#endif /* WEFT_TRANSPORT_H */
