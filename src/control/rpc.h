@@ -103,7 +103,7 @@ bool rpc_call_cancelled(const struct rpc_call *call);
 /* Writes the caller's address, "ipv4:127.0.0.1:40000", cut at len. */
 void rpc_call_peer(const struct rpc_call *call, char *buf, size_t len);
 
-/* Answers. buf is from malloc() and belongs to rpc from here on; NULL with len 0 is an empty
+/* Answers. buf is from mem_alloc() and belongs to rpc from here on; NULL with len 0 is an empty
  * message. */
 void rpc_reply(struct rpc_call *call, void *buf, size_t len);
 void rpc_fail(struct rpc_call *call, enum rpc_status status, const char *text);
@@ -122,9 +122,9 @@ void rpc_channel_close(struct rpc_channel *channel);
 const char *rpc_channel_address(const struct rpc_channel *channel);
 
 /*
- * Starts a call that ends within timeout_ns. buf is from malloc() and belongs to rpc from here on,
- * also on failure. The call goes on only while somebody is in rpc_op_wait() for this or another op
- * of the channel.
+ * Starts a call that ends within timeout_ns. buf is from mem_alloc() and belongs to rpc from here
+ * on, also on failure. The call goes on only while somebody is in rpc_op_wait() for this or another
+ * op of the channel.
  */
 int rpc_start(struct rpc_channel *channel, const char *path, void *buf, size_t len,
 	      uint64_t timeout_ns, struct rpc_op **ret);
