@@ -15,6 +15,7 @@
 #include <weft/kv.h>
 #include <weft/weft.h>
 
+#include "base/list.h"
 #include "kv/control.h"
 #include "kv/wire.h"
 
@@ -58,29 +59,40 @@ int server_bye(struct server *server, uint64_t session, uint32_t client_id, uint
 
 /*
  * The answer to a call, on any thread, possibly before server_call() returns. reply and what it
- * points at are borrowed until it returns. Must not wait.
+ * points at are borrowed until it returns. Must not wait. The call is the caller's again.
  */
 typedef void (*server_reply_fn)(void *ctx, const struct wire_msg *reply);
 
-struct server_call {
-	const struct wire_msg *msg; /* needed until server_call() returns */
-	uint64_t inline_max; /* GET: values up to this come in data; longer ones need a place */
-	uint32_t client_id;  /* names the session where msg->session is 0; 0: no session */
-	bool absolute; /* msg->remote counts from kv_hello.buffer_base's zero, not the buffer's
-			  start */
-	bool quiet;    /* GET: ROOM is 0 and REMOTE unused: inline only */
-	server_reply_fn reply;
-	void *ctx;
+/* Work for the owner thread. */
+struct owner_task {
+	struct list link;
+	void (*fn)(struct owner_task *task);
 };
 
+/* A request that did not come over the fabric. It, msg and what msg points at are the server's
+ * until reply is called. */
+struct server_call {
+	struct wire_msg msg;
+	uint64_t inline_max; /* GET: values up to this come in data; longer ones need a place */
+	uint32_t client_id;  /* names the session where msg.session is 0; 0: no session */
+	bool absolute;       /* msg.remote counts as kv_hello.buffer_base does */
+	server_reply_fn reply;
+	void *ctx;
+
+	struct server *server; /* set by server_call() */
+	struct owner_task task;
+};
+
+/* msg.slot of a call that cannot be cancelled. */
+#define SERVER_NO_SLOT UINT32_MAX
+
 /*
- * Carries out a request that did not come over the fabric. Answers once. The slot and generation
- * of the message matter to requests with a session that use the client's memory, and to CANCEL of
- * such: a slot below the credits serves one request at a time. GET is answered when its writes have
- * ended. Requests without a session and without memory (inline PUT and GET, DELETE, STAT, LIST,
- * STATS, PING) need no slot.
+ * Carries out a call. Answers once. Slot and generation matter to requests that use the client's
+ * memory, and to CANCEL of such: a slot below the credits serves one request at a time, under
+ * a generation that grows. GET is answered when its writes have ended; with msg.room 0 it comes
+ * inline or not at all. A pinned version is named by msg.transfer, or by key and version.
  */
-void server_call(struct server *server, const struct server_call *call);
+void server_call(struct server *server, struct server_call *call);
 
 void server_stats(struct server *server, struct weft_kv_stats *ret);
 /* Writes weft_export_engine(); as that. */
