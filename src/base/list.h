@@ -14,7 +14,8 @@ struct list {
 };
 
 #ifndef container_of
-#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+#define container_of(pointer, type, member) \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 #endif
 
 static inline void list_init(struct list *list)
