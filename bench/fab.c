@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fab.h"
+
+#include <errno.h>
+#include <rdma/fi_errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define FAB_CQ_SIZE     8192
+#define FAB_ADDRESS_MAX 256
+
+struct fab_name {
+	uint64_t base, key;
+	uint64_t address_len;
+	unsigned char address[FAB_ADDRESS_MAX];
+};
+
+static int fab_fail(const char *what, int rc)
+{
+	fprintf(stderr, "%s: %s (%d)\n", what, fi_strerror(-rc), rc);
+	return rc;
+}
+
+static const char *fab_libfabric_name(const char *provider)
+{
+	if (!strcmp(provider, "tcp") && FI_MAJOR(fi_version()) < 2)
+		return "tcp;ofi_rxm";
+	return provider;
+}
+
+static int fab_hints(struct fi_info **ret, const char *provider, bool delivery_complete)
+{
+	struct fi_info *hints = fi_allocinfo();
+
+	if (!hints)
+		return -ENOMEM;
+	hints->fabric_attr->prov_name = strdup(fab_libfabric_name(provider));
+	hints->ep_attr->type = FI_EP_RDM;
+	hints->caps = FI_MSG | FI_RMA;
+	hints->mode = FI_CONTEXT | FI_CONTEXT2;
+	hints->domain_attr->mr_mode =
+		FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY;
+	hints->domain_attr->threading = FI_THREAD_DOMAIN;
+	hints->domain_attr->control_progress = FI_PROGRESS_MANUAL;
+	hints->domain_attr->data_progress = FI_PROGRESS_MANUAL;
+	if (delivery_complete)
+		hints->tx_attr->op_flags = FI_DELIVERY_COMPLETE;
+	*ret = hints;
+	return 0;
+}
+
+static int fab_find(struct fab *fab, const char *provider, bool delivery_complete)
+{
+	const bool ip = strstr(provider, "tcp") != NULL;
+	struct fi_info *hints;
+	int rc;
+
+	rc = fab_hints(&hints, provider, delivery_complete);
+	if (rc)
+		return rc;
+	rc = fi_getinfo(fi_version(), ip ? "127.0.0.1" : NULL, NULL, ip ? FI_SOURCE : 0, hints,
+			&fab->info);
+	fi_freeinfo(hints);
+	return rc ? fab_fail("fi_getinfo", rc) : 0;
+}
+
+static int fab_queues(struct fab *fab)
+{
+	struct fi_cq_attr cq = { .size = FAB_CQ_SIZE,
+				 .format = FI_CQ_FORMAT_DATA,
+				 .wait_obj = FI_WAIT_NONE };
+	struct fi_eq_attr eq = { .wait_obj = FI_WAIT_NONE };
+	struct fi_av_attr av = { .type = FI_AV_TABLE };
+	int rc;
+
+	rc = fi_eq_open(fab->fabric, &eq, &fab->eq, NULL);
+	if (rc)
+		return fab_fail("fi_eq_open", rc);
+	rc = fi_cq_open(fab->domain, &cq, &fab->cq, NULL);
+	if (rc)
+		return fab_fail("fi_cq_open", rc);
+	rc = fi_av_open(fab->domain, &av, &fab->av, NULL);
+	return rc ? fab_fail("fi_av_open", rc) : 0;
+}
+
+static int fab_endpoint(struct fab *fab)
+{
+	int rc;
+
+	rc = fi_endpoint(fab->domain, fab->info, &fab->ep, NULL);
+	if (rc)
+		return fab_fail("fi_endpoint", rc);
+	rc = fi_ep_bind(fab->ep, &fab->eq->fid, 0);
+	if (rc)
+		return fab_fail("fi_ep_bind(eq)", rc);
+	rc = fi_ep_bind(fab->ep, &fab->av->fid, 0);
+	if (rc)
+		return fab_fail("fi_ep_bind(av)", rc);
+	rc = fi_ep_bind(fab->ep, &fab->cq->fid, FI_TRANSMIT | FI_RECV);
+	if (rc)
+		return fab_fail("fi_ep_bind(cq)", rc);
+	rc = fi_enable(fab->ep);
+	return rc ? fab_fail("fi_enable", rc) : 0;
+}
+
+static int fab_buffer(struct fab *fab, size_t len)
+{
+	const uint64_t access =
+		FI_READ | FI_WRITE | FI_REMOTE_READ | FI_REMOTE_WRITE | FI_SEND | FI_RECV;
+	void *buf;
+	int rc;
+
+	buf = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+		   -1, 0);
+	if (buf == MAP_FAILED)
+		return fab_fail("mmap", -errno);
+	fab->buf = buf;
+	fab->len = len;
+	rc = fi_mr_reg(fab->domain, buf, len, access, 0, getpid(), 0, &fab->mr, NULL);
+	if (rc)
+		return fab_fail("fi_mr_reg", rc);
+	fab->desc = fi_mr_desc(fab->mr);
+	return 0;
+}
+
+int fab_open(struct fab *fab, const char *provider, size_t len, bool delivery_complete)
+{
+	int rc;
+
+	memset(fab, 0, sizeof(*fab));
+	rc = fab_find(fab, provider, delivery_complete);
+	if (rc)
+		return rc;
+	rc = fi_fabric(fab->info->fabric_attr, &fab->fabric, NULL);
+	if (rc) {
+		fab_fail("fi_fabric", rc);
+		goto close;
+	}
+	rc = fi_domain(fab->fabric, fab->info, &fab->domain, NULL);
+	if (rc) {
+		fab_fail("fi_domain", rc);
+		goto close;
+	}
+	rc = fab_queues(fab);
+	if (!rc)
+		rc = fab_endpoint(fab);
+	if (!rc)
+		rc = fab_buffer(fab, len);
+	if (!rc)
+		return 0;
+close:
+	fab_close(fab);
+	return rc;
+}
+
+static void fab_close_fid(struct fid *fid)
+{
+	int rc = fi_close(fid);
+
+	if (rc)
+		fab_fail("fi_close", rc);
+}
+
+void fab_close(struct fab *fab)
+{
+	if (fab->ep)
+		fab_close_fid(&fab->ep->fid);
+	if (fab->mr)
+		fab_close_fid(&fab->mr->fid);
+	if (fab->cq)
+		fab_close_fid(&fab->cq->fid);
+	if (fab->av)
+		fab_close_fid(&fab->av->fid);
+	if (fab->eq)
+		fab_close_fid(&fab->eq->fid);
+	if (fab->domain)
+		fab_close_fid(&fab->domain->fid);
+	if (fab->fabric)
+		fab_close_fid(&fab->fabric->fid);
+	if (fab->buf)
+		munmap(fab->buf, fab->len);
+	fi_freeinfo(fab->info);
+	memset(fab, 0, sizeof(*fab));
+}
+
+int fab_connect(struct fab *fab, struct pair *pair)
+{
+	struct fab_name mine = { .key = fi_mr_key(fab->mr) }, theirs;
+	size_t len = sizeof(mine.address);
+	int rc;
+
+	if (fab->info->domain_attr->mr_mode & FI_MR_VIRT_ADDR)
+		mine.base = (uintptr_t)fab->buf;
+	rc = fi_getname(&fab->ep->fid, mine.address, &len);
+	if (rc)
+		return fab_fail("fi_getname", rc);
+	mine.address_len = len;
+	len = sizeof(theirs);
+	rc = pair_swap(pair, &mine, sizeof(mine), &theirs, &len);
+	if (rc)
+		return fab_fail("swapping addresses", rc);
+	fab->remote_base = theirs.base;
+	fab->remote_key = theirs.key;
+	rc = fi_av_insert(fab->av, theirs.address, 1, &fab->peer, 0, NULL);
+	return rc == 1 ? 0 : fab_fail("fi_av_insert", rc < 0 ? rc : -EIO);
+}
+
+int fab_cq_error(struct fab *fab)
+{
+	struct fi_cq_err_entry entry = { 0 };
+	char text[128];
+
+	if (fi_cq_readerr(fab->cq, &entry, 0) != 1)
+		return -EIO;
+	fprintf(stderr, "completion error: %s: %s\n", fi_strerror(entry.err),
+		fi_cq_strerror(fab->cq, entry.prov_errno, entry.err_data, text, sizeof(text)));
+	return entry.err ? -entry.err : -EIO;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One libfabric RDM endpoint with its queues, one registered buffer and one peer. */
+#ifndef WEFT_BENCH_FAB_H
+#define WEFT_BENCH_FAB_H
+
+#include <rdma/fabric.h>
+#include <rdma/fi_cm.h>
+#include <rdma/fi_domain.h>
+#include <rdma/fi_endpoint.h>
+#include <rdma/fi_rma.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pair.h"
+
+struct fab {
+	struct fi_info *info;
+	struct fid_fabric *fabric;
+	struct fid_eq *eq;
+	struct fid_domain *domain;
+	struct fid_av *av;
+	struct fid_cq *cq;
+	struct fid_ep *ep;
+	struct fid_mr *mr;
+	unsigned char *buf;
+	size_t len;
+	void *desc;
+	fi_addr_t peer;
+	uint64_t remote_base, remote_key;
+};
+
+/*
+ * Opens provider ("tcp", "shm", or a libfabric name) with a registered buffer of len bytes.
+ * delivery_complete: completions mean "placed at the target", else the provider's default. On
+ * failure one line on stderr says what failed.
+ */
+int fab_open(struct fab *fab, const char *provider, size_t len, bool delivery_complete);
+void fab_close(struct fab *fab);
+/* Swaps addresses and keys with the other process. */
+int fab_connect(struct fab *fab, struct pair *pair);
+/* Prints the error entry of the completion queue to stderr; returns its negative code. */
+int fab_cq_error(struct fab *fab);
+
+#endif /* WEFT_BENCH_FAB_H */

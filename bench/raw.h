@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A plain loop over libfabric, without weft: what the fabric gives on this machine. */
+#ifndef WEFT_BENCH_RAW_H
+#define WEFT_BENCH_RAW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fab.h"
+#include "meter.h"
+#include "pair.h"
+#include "slots.h"
+
+struct raw_opts {
+	const char *provider, *mode, *checksum;
+	uint64_t size, window, delivery_complete, inject;
+	double seconds, warm;
+};
+
+struct raw {
+	struct raw_opts opts;
+	struct pair pair;
+	struct fab fab;
+	struct meter meter;
+	struct slots slots;
+};
+
+/* The two sides of a mode; 0 or a negative code, with a line on stderr. */
+int raw_rma_initiator(struct raw *raw);
+int raw_rma_target(struct raw *raw);
+int raw_pingpong_initiator(struct raw *raw);
+int raw_pingpong_target(struct raw *raw);
+
+#endif /* WEFT_BENCH_RAW_H */

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Modes write, read and imm: as many one-sided operations in flight as the window allows. */
+#include <errno.h>
+#include <rdma/fi_errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "raw.h"
+
+#define RAW_CQ_BATCH    32
+#define RAW_STALL_POLLS 65536
+
+static ssize_t raw_post(struct raw *raw, uint32_t index)
+{
+	struct fab *fab = &raw->fab;
+	void *context = &raw->slots.slot[index];
+	const uint64_t offset = slots_offset(&raw->slots, index);
+	const uint64_t remote = fab->remote_base + offset;
+	void *local = raw->slots.buf + offset;
+
+	switch (raw->opts.mode[0]) {
+	case 'r':
+		return fi_read(fab->ep, local, raw->opts.size, fab->desc, fab->peer, remote,
+			       fab->remote_key, context);
+	case 'i':
+		return fi_writedata(fab->ep, local, raw->opts.size, fab->desc, index, fab->peer,
+				    remote, fab->remote_key, context);
+	default:
+		return fi_write(fab->ep, local, raw->opts.size, fab->desc, fab->peer, remote,
+				fab->remote_key, context);
+	}
+}
+
+/* The checksum of the sending side, as a store would make it when a value comes in. */
+static int raw_verify(struct raw *raw, uint32_t index)
+{
+	if (slots_hash(&raw->slots, index) == raw->slots.slot[index].hash)
+		return 0;
+	fprintf(stderr, "wrong content in flight\n");
+	return -EBADMSG;
+}
+
+static int raw_fill_window(struct raw *raw, uint64_t now_ns, uint64_t *posted)
+{
+	struct slots *slots = &raw->slots;
+	const int check = raw->opts.checksum[0] == 'b' && raw->opts.mode[0] != 'r';
+	uint32_t index;
+	ssize_t rc;
+
+	while (slots->n_free) {
+		index = slots_next(slots);
+		if (check && raw_verify(raw, index))
+			return -EBADMSG;
+		rc = raw_post(raw, index);
+		if (rc == -FI_EAGAIN)
+			return 0;
+		if (rc) {
+			fprintf(stderr, "post: %s\n", fi_strerror(-(int)rc));
+			return (int)rc;
+		}
+		slots->slot[index].posted_ns = now_ns;
+		slots_take(slots);
+		(*posted)++;
+	}
+	return 0;
+}
+
+/* Takes completions; returns how many, and the time after them in *now_ns. */
+static int raw_take(struct raw *raw, uint64_t *now_ns)
+{
+	struct fi_cq_data_entry entries[RAW_CQ_BATCH];
+	const int check = raw->opts.checksum[0] != 'n' && raw->opts.mode[0] == 'r';
+	struct slots *slots = &raw->slots;
+	uint32_t index;
+	ssize_t n, i;
+
+	n = fi_cq_read(raw->fab.cq, entries, RAW_CQ_BATCH);
+	if (n == -FI_EAGAIN)
+		return 0;
+	if (n < 0)
+		return fab_cq_error(&raw->fab);
+	*now_ns = meter_now();
+	for (i = 0; i < n; i++) {
+		index = slots_index(slots, entries[i].op_context);
+		if (check && raw_verify(raw, index))
+			return -EBADMSG;
+		meter_done(&raw->meter, slots->slot[index].posted_ns, *now_ns);
+		slots_put(slots, index);
+	}
+	return (int)n;
+}
+
+int raw_rma_initiator(struct raw *raw)
+{
+	uint64_t now_ns = meter_now(), posted = 0, empty = 0;
+	struct slots *slots = &raw->slots;
+	bool on = true;
+	int n, rc;
+
+	while (on || slots->n_free < slots->n) {
+		if (on) {
+			rc = raw_fill_window(raw, now_ns, &posted);
+			if (rc)
+				return rc;
+		}
+		n = raw_take(raw, &now_ns);
+		if (n < 0)
+			return n;
+		if (n > 0)
+			on = meter_goes_on(&raw->meter, now_ns);
+		else if (++empty % RAW_STALL_POLLS == 0 && meter_stalled(&raw->meter))
+			return -ETIMEDOUT;
+	}
+	atomic_store(&raw->pair.shared->posted, posted);
+	pair_move(&raw->pair, PAIR_STOP);
+	return raw->opts.mode[0] == 'r' ? slots_check(slots, posted) : 0;
+}
+
+/* Drives the provider's progress; counts immediates and checks what came with them. */
+static int raw_target_poll(struct raw *raw, uint64_t *arrived)
+{
+	struct fi_cq_data_entry entries[RAW_CQ_BATCH];
+	ssize_t n, i;
+
+	n = fi_cq_read(raw->fab.cq, entries, RAW_CQ_BATCH);
+	if (n == -FI_EAGAIN)
+		return 0;
+	if (n < 0)
+		return fab_cq_error(&raw->fab);
+	for (i = 0; i < n; i++) {
+		if (!(entries[i].flags & FI_REMOTE_CQ_DATA) || entries[i].data >= raw->slots.n)
+			return -EBADMSG;
+		if (raw->opts.checksum[0] != 'n' && raw_verify(raw, (uint32_t)entries[i].data))
+			return -EBADMSG;
+	}
+	*arrived += n;
+	return 0;
+}
+
+int raw_rma_target(struct raw *raw)
+{
+	struct pair *pair = &raw->pair;
+	uint64_t arrived = 0, posted, deadline_ns;
+	int rc;
+
+	while (pair_phase(pair) != PAIR_STOP) {
+		rc = raw_target_poll(raw, &arrived);
+		if (rc)
+			return rc;
+	}
+	posted = atomic_load(&pair->shared->posted);
+	deadline_ns = meter_now() + METER_STALL_NS;
+	while (raw->opts.mode[0] == 'i' && arrived < posted) {
+		rc = raw_target_poll(raw, &arrived);
+		if (rc)
+			return rc;
+		if (meter_now() > deadline_ns)
+			return -ETIMEDOUT;
+	}
+	if (raw->opts.mode[0] == 'r' || !raw->opts.delivery_complete)
+		return 0;
+	return slots_check(&raw->slots, posted);
+}
