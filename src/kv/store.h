@@ -54,6 +54,9 @@ struct store_opts {
 	uint64_t first_version;
 	/* Random, so that nobody can choose keys that collide. 0: a fixed one, for tests. */
 	uint64_t hash_seed;
+	/* Limit of the entries' memory with their keys (most of stats.index_bytes); 0: none. Past
+	 * it store_reserve() is -WEFT_ELIMIT. */
+	uint64_t index_max;
 };
 
 /*
