@@ -155,6 +155,11 @@ bool opt_given(const struct opt_table *table, const struct opt_result *result, c
 /* Prints the help of the program (command -1) or of one command. */
 void opt_help(const struct opt_table *table, int command, FILE *out);
 
+/* A row's help with what it accepts and its default: "memory of values (1..9, default 4)". Returns
+ * buf. */
+#define OPT_TEXT_MAX 1024
+char *opt_text(const struct opt_row *row, char *buf, size_t room);
+
 /* Looks for mistakes in a table: names, bounds, defaults that do not parse, clashes. 0 or -EINVAL
  * with detail. For tests. */
 int opt_check(const struct opt_table *table);

@@ -39,8 +39,7 @@ static void put_wrapped(FILE *out, int at, const char *text)
 	fputc('\n', out);
 }
 
-/* "the help (allowed, default x)" */
-static void row_text(const struct opt_row *row, char *buf, size_t room)
+char *opt_text(const struct opt_row *row, char *buf, size_t room)
 {
 	char allowed[160], value[96] = "";
 
@@ -59,19 +58,19 @@ static void row_text(const struct opt_row *row, char *buf, size_t room)
 		snprintf(buf, room, "%s (%s%s)", row->help, allowed, value);
 	else
 		snprintf(buf, room, "%s", row->help);
+	return buf;
 }
 
 static void put_option(FILE *out, const struct opt_row *row)
 {
-	char text[1024];
+	char text[OPT_TEXT_MAX];
 	int n;
 
 	n = row->short_name ? fprintf(out, "  -%c, ", row->short_name) : fprintf(out, "      ");
 	n += fprintf(out, "--%s", row->name);
 	if (row->metavar)
 		n += fprintf(out, " %s", row->metavar);
-	row_text(row, text, sizeof(text));
-	put_wrapped(out, n, text);
+	put_wrapped(out, n, opt_text(row, text, sizeof(text)));
 }
 
 static void put_entry(FILE *out, const char *name, const char *text)

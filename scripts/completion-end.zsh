@@ -1,0 +1,2 @@
+# Called when the file is autoloaded.
+_weft_dispatch "$@"
