@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "control/rpc.h"
+#include "control/rpc_core.h"
+
+#define CHANNEL_ADDRESS_MAX (RPC_HOST_MAX + 16)
+#define CHANNEL_BACKOFF_MS  100
+#define CHANNEL_RETRY_MS    1000
+#define CHANNEL_CONNECT_MS  5000
+#define OP_TEXT_MAX         300u
+
+struct rpc_channel {
+	grpc_channel *grpc;
+	char address[CHANNEL_ADDRESS_MAX];
+};
+
+struct rpc_op {
+	struct rpc_channel *channel;
+	grpc_completion_queue *cq; /* of this op alone: any number can be waited for at a time */
+	grpc_call *call;
+	grpc_metadata_array initial, trailing;
+	grpc_byte_buffer *payload;
+	grpc_slice reply;
+	grpc_slice text;
+	grpc_status_code status;
+	bool ended;
+	int rc;
+};
+
+static grpc_channel *channel_create(const char *target)
+{
+	grpc_arg args[] = {
+		{ GRPC_ARG_INTEGER,
+		  GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
+		  { .integer = RPC_MESSAGE_MAX } },
+		{ GRPC_ARG_INTEGER,
+		  GRPC_ARG_MAX_SEND_MESSAGE_LENGTH,
+		  { .integer = RPC_MESSAGE_MAX } },
+		/* Straight to the server, whatever proxy the environment names. */
+		{ GRPC_ARG_INTEGER, GRPC_ARG_ENABLE_HTTP_PROXY, { .integer = 0 } },
+		{ GRPC_ARG_INTEGER, GRPC_ARG_ENABLE_RETRIES, { .integer = 0 } },
+		{ GRPC_ARG_INTEGER, GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, { .integer = 1 } },
+		{ GRPC_ARG_INTEGER, GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, { .integer = 1 } },
+		{ GRPC_ARG_INTEGER,
+		  GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
+		  { .integer = CHANNEL_BACKOFF_MS } },
+		{ GRPC_ARG_INTEGER,
+		  GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
+		  { .integer = CHANNEL_RETRY_MS } },
+		{ GRPC_ARG_INTEGER,
+		  GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
+		  { .integer = CHANNEL_CONNECT_MS } },
+		{ GRPC_ARG_INTEGER,
+		  GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET,
+		  { .integer = 1 } },
+	};
+	grpc_channel_args channel_args = { sizeof(args) / sizeof(args[0]), args };
+	grpc_channel_credentials *insecure = grpc_insecure_credentials_create();
+	grpc_channel *channel = grpc_channel_create(target, insecure, &channel_args);
+
+	grpc_channel_credentials_release(insecure);
+	return channel;
+}
+
+int rpc_channel_open(struct rpc_channel **ret, const char *addr)
+{
+	struct rpc_address address;
+	struct rpc_channel *channel;
+	char target[CHANNEL_ADDRESS_MAX + 8];
+	int rc = rpc_address_parse(&address, addr);
+
+	if (rc)
+		return rc;
+	if (!address.port)
+		return err_set(-EINVAL, "address \"%.200s\": port 0 is no server", addr);
+	channel = mem_zalloc(sizeof(*channel));
+	if (!channel)
+		return err_set(-ENOMEM, "no memory for a gRPC channel");
+	snprintf(channel->address, sizeof(channel->address), address.v6 ? "[%s]:%u" : "%s:%u",
+		 address.host, address.port);
+	snprintf(target, sizeof(target), "dns:///%s", channel->address);
+	rpc_core_get();
+	channel->grpc = channel_create(target);
+	*ret = channel;
+	return 0;
+}
+
+void rpc_channel_close(struct rpc_channel *channel)
+{
+	if (!channel)
+		return;
+	grpc_channel_destroy(channel->grpc);
+	rpc_core_put();
+	mem_free(channel);
+}
+
+const char *rpc_channel_address(const struct rpc_channel *channel)
+{
+	return channel->address;
+}
+
+/* --- one call ------------------------------------------------------------------------------------
+ */
+
+static grpc_call_error op_begin(struct rpc_op *op, grpc_byte_buffer *message)
+{
+	grpc_op ops[6] = {
+		{ .op = GRPC_OP_SEND_INITIAL_METADATA },  { .op = GRPC_OP_SEND_MESSAGE },
+		{ .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT }, { .op = GRPC_OP_RECV_INITIAL_METADATA },
+		{ .op = GRPC_OP_RECV_MESSAGE },           { .op = GRPC_OP_RECV_STATUS_ON_CLIENT },
+	};
+
+	ops[1].data.send_message.send_message = message;
+	ops[3].data.recv_initial_metadata.recv_initial_metadata = &op->initial;
+	ops[4].data.recv_message.recv_message = &op->payload;
+	ops[5].data.recv_status_on_client.trailing_metadata = &op->trailing;
+	ops[5].data.recv_status_on_client.status = &op->status;
+	ops[5].data.recv_status_on_client.status_details = &op->text;
+	return grpc_call_start_batch(op->call, ops, 6, op, NULL);
+}
+
+static void op_free(struct rpc_op *op)
+{
+	if (op->call)
+		grpc_call_unref(op->call);
+	grpc_completion_queue_shutdown(op->cq);
+	grpc_completion_queue_destroy(op->cq);
+	if (op->payload)
+		grpc_byte_buffer_destroy(op->payload);
+	grpc_metadata_array_destroy(&op->initial);
+	grpc_metadata_array_destroy(&op->trailing);
+	grpc_slice_unref(op->reply);
+	grpc_slice_unref(op->text);
+	mem_free(op);
+}
+
+static struct rpc_op *op_new(struct rpc_channel *channel, const char *path, uint64_t timeout_ns)
+{
+	struct rpc_op *op = mem_zalloc(sizeof(*op));
+	grpc_slice method;
+
+	if (!op)
+		return NULL;
+	op->channel = channel;
+	op->reply = grpc_empty_slice();
+	op->text = grpc_empty_slice();
+	grpc_metadata_array_init(&op->initial);
+	grpc_metadata_array_init(&op->trailing);
+	op->cq = grpc_completion_queue_create_for_pluck(NULL);
+	method = grpc_slice_from_copied_string(path);
+	op->call = grpc_channel_create_call(channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS, op->cq,
+					    method, NULL, rpc_core_after(timeout_ns), NULL);
+	grpc_slice_unref(method);
+	return op;
+}
+
+int rpc_start(struct rpc_channel *channel, const char *path, void *buf, size_t len,
+	      uint64_t timeout_ns, struct rpc_op **ret)
+{
+	grpc_byte_buffer *message;
+	grpc_call_error error;
+	struct rpc_op *op;
+
+	if (len > RPC_MESSAGE_MAX) {
+		mem_free(buf);
+		return err_set(-WEFT_ETOOLARGE, "a gRPC message of %zu bytes: at most %u", len,
+			       RPC_MESSAGE_MAX);
+	}
+	op = op_new(channel, path, timeout_ns);
+	if (!op) {
+		mem_free(buf);
+		return err_set(-ENOMEM, "no memory for a gRPC call");
+	}
+	message = rpc_core_buffer(buf, len);
+	error = op_begin(op, message);
+	grpc_byte_buffer_destroy(message);
+	if (error != GRPC_CALL_OK) {
+		op_free(op);
+		return err_set(-WEFT_EPROTOCOL, "gRPC call error %d", (int)error);
+	}
+	*ret = op;
+	return 0;
+}
+
+/* gRPC has one status for "nobody there" and for "somebody else there"; its text tells them apart.
+ */
+static bool op_is_wrong_server(const char *text)
+{
+	static const char *const signs[] = {
+		"http1.x server", "Failed parsing HTTP/2", "HTTP/2", "Frame size", "frame",
+	};
+
+	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+		if (strstr(text, signs[i]))
+			return true;
+	return false;
+}
+
+static int op_code(grpc_status_code status, const char *text)
+{
+	switch ((int)status) {
+	case GRPC_STATUS_CANCELLED:
+		return -WEFT_ECANCELLED;
+	case GRPC_STATUS_INVALID_ARGUMENT:
+		return -WEFT_EBADREQUEST;
+	case GRPC_STATUS_DEADLINE_EXCEEDED:
+		return -WEFT_EDEADLINE;
+	case GRPC_STATUS_RESOURCE_EXHAUSTED:
+		return -WEFT_EQUEUEFULL;
+	case GRPC_STATUS_PERMISSION_DENIED:
+	case GRPC_STATUS_UNAUTHENTICATED:
+		return -EACCES;
+	case GRPC_STATUS_UNAVAILABLE:
+		return op_is_wrong_server(text) ? -WEFT_EPROTOCOL : -WEFT_EUNAVAILABLE;
+	default:
+		return -WEFT_EPROTOCOL;
+	}
+}
+
+static void op_text(const struct rpc_op *op, char *buf, size_t size)
+{
+	size_t len = GRPC_SLICE_LENGTH(op->text);
+
+	if (op->status == GRPC_STATUS_OK)
+		snprintf(buf, size, "the answer is no message");
+	else
+		snprintf(buf, size, "%.*s", (int)(len < size ? len : size),
+			 (const char *)GRPC_SLICE_START_PTR(op->text));
+}
+
+static int op_report(const struct rpc_op *op)
+{
+	char text[OP_TEXT_MAX];
+
+	if (!op->rc)
+		return 0;
+	op_text(op, text, sizeof(text));
+	return err_set(op->rc, "%s: %s", op->channel->address, text);
+}
+
+static void op_end(struct rpc_op *op)
+{
+	char text[OP_TEXT_MAX];
+
+	op->ended = true;
+	op_text(op, text, sizeof(text));
+	if (op->status != GRPC_STATUS_OK)
+		op->rc = op_code(op->status, text);
+	else if (!op->payload || rpc_core_slice(&op->reply, op->payload))
+		op->rc = -WEFT_EPROTOCOL;
+}
+
+/* Whether it has ended. */
+static bool op_pluck(struct rpc_op *op, uint64_t timeout_ns)
+{
+	grpc_event event;
+
+	if (op->ended)
+		return true;
+	event = grpc_completion_queue_pluck(op->cq, op, rpc_core_after(timeout_ns), NULL);
+	if (event.type != GRPC_OP_COMPLETE)
+		return false;
+	op_end(op);
+	return true;
+}
+
+int rpc_op_wait(struct rpc_op *op, uint64_t timeout_ns)
+{
+	return op_pluck(op, timeout_ns) ? op_report(op) : -EAGAIN;
+}
+
+void rpc_op_cancel(struct rpc_op *op)
+{
+	if (!op->ended)
+		grpc_call_cancel(op->call, NULL);
+}
+
+const void *rpc_op_data(const struct rpc_op *op)
+{
+	return GRPC_SLICE_START_PTR(op->reply);
+}
+
+size_t rpc_op_len(const struct rpc_op *op)
+{
+	return GRPC_SLICE_LENGTH(op->reply);
+}
+
+void rpc_op_close(struct rpc_op *op)
+{
+	if (!op)
+		return;
+	rpc_op_cancel(op);
+	while (!op_pluck(op, RPC_FOREVER))
+		;
+	op_free(op);
+}
+
+int rpc_unary(struct rpc_channel *channel, const char *path, void *buf, size_t len,
+	      uint64_t timeout_ns, struct rpc_op **ret)
+{
+	struct rpc_op *op;
+	int rc = rpc_start(channel, path, buf, len, timeout_ns, &op);
+
+	if (rc)
+		return rc;
+	do
+		rc = rpc_op_wait(op, RPC_FOREVER);
+	while (rc == -EAGAIN);
+	if (rc) {
+		rpc_op_close(op);
+		return rc;
+	}
+	*ret = op;
+	return 0;
+}
