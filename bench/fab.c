@@ -30,34 +30,35 @@ static const char *fab_libfabric_name(const char *provider)
 	return provider;
 }
 
-static int fab_hints(struct fi_info **ret, const char *provider, bool delivery_complete)
+static int fab_hints(struct fi_info **ret, const struct fab_opts *opts)
 {
 	struct fi_info *hints = fi_allocinfo();
 
 	if (!hints)
 		return -ENOMEM;
-	hints->fabric_attr->prov_name = strdup(fab_libfabric_name(provider));
+	hints->fabric_attr->prov_name = strdup(fab_libfabric_name(opts->provider));
 	hints->ep_attr->type = FI_EP_RDM;
 	hints->caps = FI_MSG | FI_RMA;
 	hints->mode = FI_CONTEXT | FI_CONTEXT2;
-	hints->domain_attr->mr_mode =
-		FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY;
+	hints->domain_attr->mr_mode = FI_MR_LOCAL | FI_MR_ALLOCATED | FI_MR_PROV_KEY;
+	if (opts->virt_addr)
+		hints->domain_attr->mr_mode |= FI_MR_VIRT_ADDR;
 	hints->domain_attr->threading = FI_THREAD_DOMAIN;
 	hints->domain_attr->control_progress = FI_PROGRESS_MANUAL;
 	hints->domain_attr->data_progress = FI_PROGRESS_MANUAL;
-	if (delivery_complete)
+	if (opts->delivery_complete)
 		hints->tx_attr->op_flags = FI_DELIVERY_COMPLETE;
 	*ret = hints;
 	return 0;
 }
 
-static int fab_find(struct fab *fab, const char *provider, bool delivery_complete)
+static int fab_find(struct fab *fab, const struct fab_opts *opts)
 {
-	const bool ip = strstr(provider, "tcp") != NULL;
+	const bool ip = strstr(opts->provider, "tcp") != NULL;
 	struct fi_info *hints;
 	int rc;
 
-	rc = fab_hints(&hints, provider, delivery_complete);
+	rc = fab_hints(&hints, opts);
 	if (rc)
 		return rc;
 	rc = fi_getinfo(fi_version(), ip ? "127.0.0.1" : NULL, NULL, ip ? FI_SOURCE : 0, hints,
@@ -125,12 +126,12 @@ static int fab_buffer(struct fab *fab, size_t len)
 	return 0;
 }
 
-int fab_open(struct fab *fab, const char *provider, size_t len, bool delivery_complete)
+int fab_open(struct fab *fab, const struct fab_opts *opts, size_t len)
 {
 	int rc;
 
 	memset(fab, 0, sizeof(*fab));
-	rc = fab_find(fab, provider, delivery_complete);
+	rc = fab_find(fab, opts);
 	if (rc)
 		return rc;
 	rc = fi_fabric(fab->info->fabric_attr, &fab->fabric, NULL);

@@ -14,6 +14,13 @@
 
 #include "pair.h"
 
+struct fab_opts {
+	const char *provider;   /* "tcp", "shm" or a libfabric name */
+	bool delivery_complete; /* completions mean "placed at the target", else the provider's
+				   default */
+	bool virt_addr;         /* accept FI_MR_VIRT_ADDR: shm then copies by itself where it may */
+};
+
 struct fab {
 	struct fi_info *info;
 	struct fid_fabric *fabric;
@@ -30,12 +37,9 @@ struct fab {
 	uint64_t remote_base, remote_key;
 };
 
-/*
- * Opens provider ("tcp", "shm", or a libfabric name) with a registered buffer of len bytes.
- * delivery_complete: completions mean "placed at the target", else the provider's default. On
- * failure one line on stderr says what failed.
- */
-int fab_open(struct fab *fab, const char *provider, size_t len, bool delivery_complete);
+/* Opens an endpoint with a registered buffer of len bytes. On failure one line on stderr says what
+ * failed. */
+int fab_open(struct fab *fab, const struct fab_opts *opts, size_t len);
 void fab_close(struct fab *fab);
 /* Swaps addresses and keys with the other process. */
 int fab_connect(struct fab *fab, struct pair *pair);

@@ -23,6 +23,7 @@ static const struct arg raw_args[] = {
 	ROW(size, ARG_U64, 8, 1 << 30, "bytes of an operation"),
 	ROW(window, ARG_U64, 1, 4096, "operations in flight"),
 	ROW(delivery_complete, ARG_U64, 0, 1, "1: done means placed at the target"),
+	ROW(virt_addr, ARG_U64, 0, 1, "1: accept FI_MR_VIRT_ADDR (shm then copies on its own)"),
 	ROW(inject, ARG_U64, 0, 1, "pingpong: send by fi_inject()"),
 	ROW(checksum, ARG_TEXT, 0, 0,
 	    "none, receiver or both: XXH3 of each buffer (imm: at the target)"),
@@ -83,14 +84,15 @@ static int raw_open(struct raw *raw)
 {
 	const bool source = raw->pair.target == (raw->opts.mode[0] == 'r');
 	const bool pingpong = raw->opts.mode[0] == 'p';
+	const struct fab_opts opts = { raw->opts.provider, raw->opts.delivery_complete,
+				       raw->opts.virt_addr };
 	const uint32_t n = pingpong ? RAW_PP_SLOTS : (uint32_t)raw->opts.window;
 	int rc;
 
 	rc = slots_open(&raw->slots, n, raw->opts.size);
 	if (rc)
 		return rc;
-	rc = fab_open(&raw->fab, raw->opts.provider, slots_bytes(n, raw->opts.size),
-		      raw->opts.delivery_complete);
+	rc = fab_open(&raw->fab, &opts, slots_bytes(n, raw->opts.size));
 	if (rc)
 		goto close_slots;
 	slots_attach(&raw->slots, raw->fab.buf, source);
@@ -157,6 +159,7 @@ int main(int argc, char **argv)
 			  .size = 65536,
 			  .window = 64,
 			  .delivery_complete = 1,
+			  .virt_addr = 1,
 			  .inject = 1,
 			  .seconds = 1,
 			  .warm = 0.2 },

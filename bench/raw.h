@@ -13,7 +13,7 @@
 
 struct raw_opts {
 	const char *provider, *mode, *checksum;
-	uint64_t size, window, delivery_complete, inject;
+	uint64_t size, window, delivery_complete, inject, virt_addr;
 	double seconds, warm;
 };
 
