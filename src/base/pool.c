@@ -26,7 +26,7 @@ int pool_init(struct pool *pool, size_t size, uint32_t count)
 	if (__builtin_add_overflow(size, POOL_ALIGN - 1 + POOL_GAP, &stride))
 		return -ENOMEM;
 	stride &= ~(size_t)(POOL_ALIGN - 1);
-	if (__builtin_mul_overflow(stride, count, &bytes))
+	if (__builtin_mul_overflow(stride, count, &bytes) || bytes / POOL_ALIGN > UINT32_MAX)
 		return -ENOMEM;
 	*pool = (struct pool){ .size = size, .stride = stride, .count = count, .n_free = count };
 	pool->records = mem_aligned(POOL_ALIGN, bytes);
@@ -80,9 +80,12 @@ void pool_put(struct pool *pool, void *record)
 	ASAN_POISON_MEMORY_REGION(record, pool->size);
 }
 
+/* Offsets in units of POOL_ALIGN, so that the division is a 32-bit one. */
 uint32_t pool_index(const struct pool *pool, const void *record)
 {
-	return (uint32_t)((size_t)((const unsigned char *)record - pool->records) / pool->stride);
+	size_t off = (size_t)((const unsigned char *)record - pool->records);
+
+	return (uint32_t)(off / POOL_ALIGN) / (uint32_t)(pool->stride / POOL_ALIGN);
 }
 
 void *pool_at(const struct pool *pool, uint32_t index)
@@ -95,8 +98,10 @@ void *pool_at(const struct pool *pool, uint32_t index)
 bool pool_owns(const struct pool *pool, const void *record)
 {
 	uintptr_t off = (uintptr_t)record - (uintptr_t)pool->records;
+	uint32_t index;
 
-	if (off / pool->stride >= pool->count || off % pool->stride)
+	if (off >= pool->stride * pool->count)
 		return false;
-	return pool->used[off / pool->stride];
+	index = pool_index(pool, record);
+	return off == index * pool->stride && pool->used[index];
 }

@@ -34,7 +34,8 @@ struct pool {
 	uint32_t n_free; /* in the stack */
 };
 
-/* count records of size bytes, both at least 1; zeroed at first. -ENOMEM, -EINVAL. */
+/* count records of size bytes, both at least 1, 256 GiB at most; zeroed at first. -ENOMEM,
+ * -EINVAL. */
 int pool_init(struct pool *pool, size_t size, uint32_t count);
 /* Frees the memory, also of records that are not back. A zeroed struct is fine. */
 void pool_fini(struct pool *pool);
