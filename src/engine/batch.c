@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Batches: filled by the user, run by the owner, read by the user again. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "engine/engine.h"
+
+#define BATCH_CAPACITY_MAX 1048576u
+#define BATCH_CAPACITY     64u
+
+static int state_of(const struct weft_batch *batch)
+{
+	return atomic_load_explicit(&batch->state, memory_order_acquire);
+}
+
+static int add_batch(struct weft *weft, void *arg)
+{
+	struct weft_batch *batch = arg;
+
+	list_add_tail(&weft->idle_batches, &batch->link);
+	return 0;
+}
+
+int weft_batch_open(struct weft *weft, const struct weft_batch_opts *opts, struct weft_batch **ret)
+{
+	struct weft_batch *batch;
+	uint32_t capacity = opts && opts->capacity ? opts->capacity : BATCH_CAPACITY;
+
+	if (!weft || !ret)
+		return err_set(-EINVAL, "engine or ret is NULL");
+	if (opts && opts->size != sizeof(*opts))
+		return err_set(-EINVAL, "weft_batch_opts.size is %zu, want %zu", opts->size,
+			       sizeof(*opts));
+	if (capacity > BATCH_CAPACITY_MAX)
+		return err_set(-EINVAL, "capacity %u, at most %u", capacity, BATCH_CAPACITY_MAX);
+	batch = mem_zalloc(sizeof(*batch) + (size_t)capacity * sizeof(batch->transfers[0]));
+	if (!batch)
+		return err_set(-ENOMEM, "out of memory for a batch of %u transfers", capacity);
+	batch->weft = weft;
+	batch->capacity = capacity;
+	batch->first_bad = -1;
+	batch->on_done = opts ? opts->on_done : NULL;
+	batch->ctx = opts ? opts->ctx : NULL;
+	engine_run(weft, add_batch, batch);
+	*ret = batch;
+	return 0;
+}
+
+void batch_free(struct weft_batch *batch)
+{
+	list_del(&batch->link);
+	mem_free(batch);
+}
+
+static int close_batch(struct weft *weft, void *arg)
+{
+	struct weft_batch *batch = arg;
+
+	(void)weft;
+	if (state_of(batch) == BATCH_ACTIVE)
+		batch_abort(batch, WEFT_CANCELLED, -WEFT_ECANCELLED);
+	batch->closed = true;
+	batch_released(batch);
+	return 0;
+}
+
+void weft_batch_close(struct weft_batch *batch)
+{
+	if (batch)
+		engine_run(batch->weft, close_batch, batch);
+}
+
+int weft_batch_reset(struct weft_batch *batch)
+{
+	if (state_of(batch) == BATCH_ACTIVE)
+		return err_set(-EBUSY, "the batch has transfers that have not ended");
+	if (atomic_load_explicit(&batch->outstanding, memory_order_acquire))
+		return err_set(-WEFT_ENOTQUIET, "the network may still touch the batch's memory");
+	batch->count = 0;
+	batch->first_bad = -1;
+	batch->text[0] = '\0';
+	atomic_store_explicit(&batch->state, BATCH_IDLE, memory_order_relaxed);
+	return 0;
+}
+
+static int check_span(uint64_t offset, uint64_t len, uint64_t room, const char *where)
+{
+	if (offset <= room && len <= room - offset)
+		return 0;
+	return err_set(-WEFT_EBOUNDS, "%llu bytes at offset %llu of a %s region of %llu",
+		       (unsigned long long)len, (unsigned long long)offset, where,
+		       (unsigned long long)room);
+}
+
+static int check_transfer(const struct weft_batch *batch, const struct weft_region *region,
+			  uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
+			  uint64_t len, uint32_t need)
+{
+	int rc;
+
+	if (!region || !remote || region->weft != batch->weft || remote->weft != batch->weft)
+		return err_set(-EINVAL, "region, remote and batch are not of one engine");
+	if (state_of(batch) != BATCH_IDLE)
+		return err_set(-EBUSY, "the batch is submitted; reset it first");
+	if (batch->count == batch->capacity)
+		return err_set(-WEFT_ELIMIT, "the batch holds %u transfers", batch->capacity);
+	rc = check_span(offset, len, region->len, "local");
+	if (rc == 0)
+		rc = check_span(remote_offset, len, remote->length, "remote");
+	if (rc)
+		return rc;
+	if (!(remote->access & need))
+		return err_set(-WEFT_ERIGHTS, "the remote region does not grant %s",
+			       need == WEFT_REMOTE_READ ? "READ" : "WRITE");
+	if (atomic_load_explicit(&region->closing, memory_order_relaxed))
+		return err_set(-WEFT_EREVOKED, "the local region is being unregistered");
+	rc = atomic_load_explicit(&remote->status, memory_order_relaxed);
+	if (rc && rc != -EINPROGRESS)
+		return err_set(rc, "the remote region cannot be used");
+	return 0;
+}
+
+static int add_transfer(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
+			struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
+			uint8_t kind)
+{
+	struct transfer *transfer;
+	int rc;
+
+	rc = check_transfer(batch, region, offset, remote, remote_offset, len,
+			    kind == OP_WRITE ? WEFT_REMOTE_WRITE : WEFT_REMOTE_READ);
+	if (rc)
+		return rc;
+	transfer = &batch->transfers[batch->count];
+	memset(transfer, 0, sizeof(*transfer));
+	transfer->batch = batch;
+	transfer->region = region;
+	transfer->remote = remote;
+	transfer->offset = offset;
+	transfer->remote_offset = remote_offset;
+	transfer->len = len;
+	transfer->kind = kind;
+	return (int)batch->count++;
+}
+
+int weft_batch_write(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
+		     struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
+		     uint32_t flags, uint32_t imm)
+{
+	int index;
+
+	if (flags & ~(uint32_t)(WEFT_WITH_IMM | WEFT_SOURCE_ONLY))
+		return err_set(-EINVAL, "unknown flags 0x%x", flags);
+	index = add_transfer(batch, region, offset, remote, remote_offset, len, OP_WRITE);
+	if (index >= 0) {
+		batch->transfers[index].flags = (uint8_t)flags;
+		batch->transfers[index].imm = imm;
+	}
+	return index;
+}
+
+int weft_batch_read(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
+		    struct weft_remote *remote, uint64_t remote_offset, uint64_t len)
+{
+	return add_transfer(batch, region, offset, remote, remote_offset, len, OP_READ);
+}
+
+int weft_submit(struct weft_batch *batch, uint64_t timeout_ns)
+{
+	struct weft *weft = batch->weft;
+	uint64_t reserved;
+
+	if (state_of(batch) != BATCH_IDLE)
+		return err_set(-EBUSY, "the batch is submitted; reset it first");
+	reserved = atomic_fetch_add_explicit(&weft->reserved, batch->count, memory_order_relaxed);
+	if (reserved + batch->count > weft->submit_limit) {
+		atomic_fetch_sub_explicit(&weft->reserved, batch->count, memory_order_relaxed);
+		return err_set(-WEFT_EQUEUEFULL, "%llu transfers are under way, limit %u",
+			       (unsigned long long)reserved, weft->submit_limit);
+	}
+	batch->timeout_ns = timeout_ns;
+	batch->left = batch->count;
+	atomic_store_explicit(&batch->state, BATCH_ACTIVE, memory_order_relaxed);
+	if (engine_is_owner(weft)) {
+		batch_start(batch, clock_ns());
+		return 0;
+	}
+	return engine_push_batch(weft, batch);
+}
+
+static void batch_end(struct weft_batch *batch)
+{
+	struct weft *weft = batch->weft;
+
+	atomic_fetch_sub_explicit(&weft->reserved, batch->count, memory_order_relaxed);
+	if (batch->on_done) { /* not called from here: the caller may be walking over transfers */
+		list_move_tail(&weft->ended, &batch->link);
+		return;
+	}
+	list_move_tail(&weft->idle_batches, &batch->link);
+	atomic_store_explicit(&batch->state, BATCH_ENDED, memory_order_release);
+	engine_signal(weft);
+}
+
+void batch_run_callbacks(struct weft *weft)
+{
+	struct weft_batch *batch;
+	struct list *link;
+
+	while ((link = list_pop(&weft->ended))) {
+		batch = list_entry(link, struct weft_batch, link);
+		list_add_tail(&weft->idle_batches, link);
+		atomic_store_explicit(&batch->state, BATCH_ENDED, memory_order_release);
+		engine_signal(weft);
+		batch->on_done(batch->ctx, batch);
+	}
+}
+
+void batch_start(struct weft_batch *batch, uint64_t now_ns)
+{
+	struct weft *weft = batch->weft;
+	struct transfer *transfer;
+	struct weft_peer *peer;
+	uint32_t i;
+
+	batch->deadline_ns = clock_deadline(now_ns, batch->timeout_ns);
+	list_move_tail(&weft->active, &batch->link);
+	engine_timer(weft, batch->deadline_ns);
+	weft->submitted += batch->count;
+	for (i = 0; i < batch->count; i++) {
+		transfer = &batch->transfers[i];
+		peer = transfer->remote->peer;
+		atomic_store_explicit(&transfer->state, WEFT_ACTIVE, memory_order_relaxed);
+		list_add_tail(&peer->queue, &transfer->link);
+		transfer->queued = true;
+		transfer->remote->active++;
+		peer->transfers++;
+		peer_make_ready(peer);
+	}
+	if (batch->count == 0)
+		batch_end(batch);
+	flight_pump(weft);
+}
+
+static void count_end(struct weft_stats *stats, const struct transfer *transfer, int state)
+{
+	if (state == WEFT_DONE && transfer->kind == OP_WRITE) {
+		stats->writes_done++;
+		stats->bytes_written += transfer->len;
+	} else if (state == WEFT_DONE) {
+		stats->reads_done++;
+		stats->bytes_read += transfer->len;
+	} else if (state == WEFT_FAILED) {
+		stats->failed++;
+	} else if (state == WEFT_CANCELLED) {
+		stats->cancelled++;
+	} else if (state == WEFT_DEADLINE) {
+		stats->deadline++;
+	}
+}
+
+void batch_transfer_ended(struct weft_batch *batch, struct transfer *transfer)
+{
+	int state = atomic_load_explicit(&transfer->state, memory_order_relaxed);
+
+	count_end(&batch->weft->stats, transfer, state);
+	batch->weft->submitted--;
+	if (state != WEFT_DONE && batch->first_bad < 0)
+		batch->first_bad = (int32_t)(transfer - batch->transfers);
+	if (--batch->left == 0)
+		batch_end(batch);
+}
+
+void batch_released(struct weft_batch *batch)
+{
+	if (batch->closed && atomic_load_explicit(&batch->outstanding, memory_order_relaxed) == 0)
+		batch_free(batch);
+}
+
+void batch_abort(struct weft_batch *batch, int state, int error)
+{
+	uint32_t i;
+
+	for (i = 0; i < batch->count; i++)
+		transfer_end(&batch->transfers[i], state, error, 0);
+}
+
+void batch_expire(struct weft *weft, uint64_t now_ns)
+{
+	struct list *link, *after;
+	struct weft_batch *batch;
+
+	list_for_each_safe(link, after, &weft->active)
+	{
+		batch = list_entry(link, struct weft_batch, link);
+		if (batch->deadline_ns <= now_ns)
+			batch_abort(batch, WEFT_DEADLINE, -WEFT_EDEADLINE);
+		else
+			engine_timer(weft, batch->deadline_ns);
+	}
+}
+
+static bool has_ended(void *arg)
+{
+	return state_of(arg) != BATCH_ACTIVE;
+}
+
+int weft_batch_poll(struct weft_batch *batch)
+{
+	if (!has_ended(batch) && !batch->weft->thread_mode && engine_is_owner(batch->weft))
+		engine_step(batch->weft, true);
+	return has_ended(batch);
+}
+
+int weft_batch_wait(struct weft_batch *batch, uint64_t timeout_ns)
+{
+	if (has_ended(batch))
+		return 0;
+	return engine_wait(batch->weft, has_ended, batch, clock_deadline(clock_ns(), timeout_ns));
+}
+
+static int cancel_batch(struct weft *weft, void *arg)
+{
+	struct weft_batch *batch = arg;
+
+	(void)weft;
+	if (state_of(batch) == BATCH_ACTIVE)
+		batch_abort(batch, WEFT_CANCELLED, -WEFT_ECANCELLED);
+	return 0;
+}
+
+int weft_batch_cancel(struct weft_batch *batch)
+{
+	return engine_run(batch->weft, cancel_batch, batch);
+}
+
+static bool is_quiet(void *arg)
+{
+	struct weft_batch *batch = arg;
+
+	return state_of(batch) != BATCH_ACTIVE &&
+	       atomic_load_explicit(&batch->outstanding, memory_order_acquire) == 0;
+}
+
+int weft_batch_quiesce(struct weft_batch *batch, uint64_t timeout_ns)
+{
+	int rc;
+
+	if (is_quiet(batch))
+		return 0;
+	rc = engine_wait(batch->weft, is_quiet, batch, clock_deadline(clock_ns(), timeout_ns));
+	if (rc == -EAGAIN)
+		return err_set(-WEFT_ENOTQUIET, "%u operations of the batch have not ended",
+			       atomic_load_explicit(&batch->outstanding, memory_order_relaxed));
+	return rc;
+}
+
+int weft_batch_result(const struct weft_batch *batch, uint32_t index, struct weft_result *result)
+{
+	const struct transfer *transfer;
+
+	if (!result || result->size != sizeof(*result))
+		return err_set(-EINVAL, "weft_result.size is wrong");
+	if (index >= batch->count)
+		return err_set(-EINVAL, "index %u of a batch of %u", index, batch->count);
+	transfer = &batch->transfers[index];
+	result->state = atomic_load_explicit(&transfer->state, memory_order_acquire);
+	result->error = 0;
+	result->provider_error = 0;
+	result->bytes = 0;
+	result->quiescent = result->state != WEFT_ACTIVE &&
+			    atomic_load_explicit(&transfer->outstanding, memory_order_acquire) == 0;
+	if (result->state == WEFT_IDLE || result->state == WEFT_ACTIVE)
+		return 0;
+	result->error = transfer->error;
+	result->provider_error = transfer->provider_error;
+	result->bytes = result->state == WEFT_DONE ? transfer->len : 0;
+	return 0;
+}
+
+int weft_batch_error(const struct weft_batch *batch)
+{
+	const struct transfer *bad;
+
+	if (state_of(batch) == BATCH_ACTIVE)
+		return err_set(-EBUSY, "the batch has not ended");
+	if (batch->first_bad < 0)
+		return 0;
+	bad = &batch->transfers[batch->first_bad];
+	return err_set(bad->error, "transfer %d of %u (%s of %llu bytes): %s%s%s", batch->first_bad,
+		       batch->count, bad->kind == OP_WRITE ? "WRITE" : "READ",
+		       (unsigned long long)bad->len, weft_strerror(bad->error),
+		       batch->text[0] ? "; " : "", batch->text);
+}
+
+static int run_one(struct weft_batch *batch, int index, uint64_t timeout_ns)
+{
+	int rc = index;
+
+	if (index >= 0)
+		rc = weft_submit(batch, timeout_ns);
+	if (rc == 0) /* the deadline ends it; the wait has none of its own */
+		rc = weft_batch_wait(batch, WEFT_FOREVER);
+	if (rc == 0)
+		rc = weft_batch_error(batch);
+	weft_batch_close(batch);
+	return rc;
+}
+
+static int one_batch(struct weft_region *region, struct weft_batch **ret)
+{
+	struct weft_batch_opts opts = { .size = sizeof(opts), .capacity = 1 };
+
+	return weft_batch_open(region->weft, &opts, ret);
+}
+
+int weft_write(struct weft_region *region, uint64_t offset, struct weft_remote *remote,
+	       uint64_t remote_offset, uint64_t len, uint64_t timeout_ns)
+{
+	struct weft_batch *batch;
+	int rc = one_batch(region, &batch);
+
+	if (rc)
+		return rc;
+	return run_one(batch,
+		       weft_batch_write(batch, region, offset, remote, remote_offset, len, 0, 0),
+		       timeout_ns);
+}
+
+int weft_read(struct weft_region *region, uint64_t offset, struct weft_remote *remote,
+	      uint64_t remote_offset, uint64_t len, uint64_t timeout_ns)
+{
+	struct weft_batch *batch;
+	int rc = one_batch(region, &batch);
+
+	if (rc)
+		return rc;
+	return run_one(batch, weft_batch_read(batch, region, offset, remote, remote_offset, len),
+		       timeout_ns);
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Life of an engine. */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+#include "engine/open.h"
+
+const char *weft_version(void)
+{
+	return "weft " WEFT_VERSION;
+}
+
+void engine_log(struct weft *weft, int level, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	if (!weft->log || level > weft->log_level)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	weft->log(weft->ctx, level, text);
+}
+
+struct rail *way_rail(const struct weft *weft, const struct way *way, uint32_t i)
+{
+	return &weft->rails[way->first + i];
+}
+
+static void describe_way(const struct weft *weft, const struct way *way, struct wire_way *ret)
+{
+	const struct rail *rail;
+	uint32_t i;
+
+	ret->provider = way->provider->number;
+	ret->rail_count = (uint8_t)way->count;
+	for (i = 0; i < way->count; i++) {
+		rail = way_rail(weft, way, i);
+		ret->rails[i].addr_len = (uint8_t)rail->addr_len;
+		memcpy(ret->rails[i].addr, rail->addr, rail->addr_len);
+		ret->rails[i].base = 0;
+		ret->rails[i].key = 0;
+	}
+}
+
+int engine_describe(const struct weft *weft, struct wire_descriptor *ret)
+{
+	uint32_t i;
+
+	memcpy(ret->id, weft->id, WIRE_ID_BYTES);
+	ret->host = weft->host;
+	ret->pid = weft->pid;
+	ret->has_region = false;
+	ret->way_count = (uint8_t)weft->way_count;
+	for (i = 0; i < weft->way_count; i++)
+		describe_way(weft, &weft->ways[i], &ret->ways[i]);
+	return 0;
+}
+
+static int put(const struct wire_descriptor *d, void *buf, size_t *len)
+{
+	uint8_t text[WEFT_DESCRIPTOR_MAX];
+	size_t need = sizeof(text);
+
+	if (wire_put_descriptor(d, text, &need))
+		return err_set(-EMSGSIZE, "the descriptor is larger than %u bytes",
+			       WEFT_DESCRIPTOR_MAX);
+	if (buf && *len < need) {
+		*len = need;
+		return err_set(-EMSGSIZE, "the descriptor has %zu bytes", need);
+	}
+	if (buf)
+		memcpy(buf, text, need);
+	*len = need;
+	return 0;
+}
+
+int weft_export_engine(const struct weft *weft, void *buf, size_t *len)
+{
+	struct wire_descriptor *d = mem_alloc(sizeof(*d));
+	int rc;
+
+	if (!d)
+		return err_set(-ENOMEM, "out of memory");
+	engine_describe(weft, d);
+	rc = put(d, buf, len);
+	mem_free(d);
+	return rc;
+}
+
+int weft_export(const struct weft_region *region, void *buf, size_t *len)
+{
+	const struct weft *weft = region->weft;
+	struct wire_descriptor *d = mem_alloc(sizeof(*d));
+	uint32_t i, j;
+	int rc;
+
+	if (!d)
+		return err_set(-ENOMEM, "out of memory");
+	engine_describe(weft, d);
+	d->has_region = true;
+	d->region = region->slot;
+	d->generation = region->generation;
+	d->access = region->access;
+	d->length = region->len;
+	for (i = 0; i < weft->way_count; i++)
+		for (j = 0; j < weft->ways[i].count; j++) {
+			d->ways[i].rails[j].base = region->pins[weft->ways[i].first + j].base;
+			d->ways[i].rails[j].key = region->pins[weft->ways[i].first + j].key;
+		}
+	rc = put(d, buf, len);
+	mem_free(d);
+	return rc;
+}
+
+static int check_opts(const struct weft_opts *opts)
+{
+	if (opts->size != sizeof(*opts))
+		return err_set(-EINVAL, "weft_opts.size is %zu, want %zu", opts->size,
+			       sizeof(*opts));
+	if (opts->rails > ENGINE_RAILS_MAX)
+		return err_set(-EINVAL, "rails is %u, at most %u", opts->rails, ENGINE_RAILS_MAX);
+	if (opts->queue_depth && (opts->queue_depth < 16 || opts->queue_depth > 65536))
+		return err_set(-EINVAL, "queue_depth is %u, want 16..65536", opts->queue_depth);
+	if (opts->receive_buffers > 65536)
+		return err_set(-EINVAL, "receive_buffers is %u, at most 65536",
+			       opts->receive_buffers);
+	if (opts->progress > WEFT_PROGRESS_MANUAL)
+		return err_set(-EINVAL, "progress is %u", opts->progress);
+	return 0;
+}
+
+static void apply_opts(struct weft *weft, const struct weft_opts *opts)
+{
+	weft->thread_mode = opts->progress == WEFT_PROGRESS_THREAD;
+	weft->peer_window = opts->peer_window ? opts->peer_window : 256;
+	weft->peer_limit = opts->peer_limit ? opts->peer_limit : 4096;
+	weft->submit_limit = opts->submit_limit ? opts->submit_limit : 1048576;
+	weft->spin_ns = (opts->spin_us ? opts->spin_us : 50) * 1000ull;
+	weft->connect_timeout_ns =
+		opts->connect_timeout_ns ? opts->connect_timeout_ns : 10000000000ull;
+	weft->on_message = opts->on_message;
+	weft->on_peer_gone = opts->on_peer_gone;
+	weft->log = opts->log;
+	weft->ctx = opts->ctx;
+	weft->log_level = opts->log_level;
+}
+
+static void init_lists(struct weft *weft)
+{
+	list_init(&weft->peers);
+	list_init(&weft->dead_peers);
+	list_init(&weft->ready);
+	list_init(&weft->active);
+	list_init(&weft->idle_batches);
+	list_init(&weft->ended);
+	list_init(&weft->received);
+	weft->wake_fd = weft->event_fd = weft->pid_epoll = -1;
+	weft->next_deadline_ns = UINT64_MAX;
+}
+
+static int open_fds(struct weft *weft)
+{
+	weft->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	weft->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	weft->pid_epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (weft->wake_fd < 0 || weft->event_fd < 0 || weft->pid_epoll < 0)
+		return err_set(-errno, "no descriptors: %s", strerror(errno));
+	if (getrandom(weft->id, sizeof(weft->id), 0) != sizeof(weft->id))
+		return err_set(-EIO, "getrandom failed");
+	weft->host = host_identity();
+	weft->pid = (uint32_t)getpid();
+	return 0;
+}
+
+static int open_tables(struct weft *weft)
+{
+	int rc;
+
+	rc = map_init(&weft->peer_by_id, weft->peer_limit);
+	if (!rc)
+		rc = map_init(&weft->peer_by_slot, weft->peer_limit);
+	if (!rc)
+		rc = map_init(&weft->regions, SIZE_MAX);
+	if (!rc)
+		rc = ring_init(&weft->calls, ENGINE_CALLS);
+	if (!rc)
+		weft->rails = mem_array(ENGINE_RAILS_MAX, sizeof(*weft->rails));
+	if (!rc && !weft->rails)
+		rc = -ENOMEM;
+	return rc ? err_set(rc, "out of memory") : 0;
+}
+
+static int open_flights(struct weft *weft)
+{
+	uint32_t depth = 0, i;
+	int rc;
+
+	for (i = 0; i < weft->rail_count; i++)
+		depth += weft->rails[i].depth;
+	rc = pool_init(&weft->flights, sizeof(struct flight), depth);
+	return rc ? err_set(rc, "out of memory for %u operations", depth) : 0;
+}
+
+static void close_rails(struct weft *weft)
+{
+	uint32_t i;
+
+	for (i = 0; i < weft->rail_count; i++)
+		weft->rails[i].ops->close(weft->rails[i].port);
+	weft->rail_count = 0;
+}
+
+static void free_engine(struct weft *weft)
+{
+	close_rails(weft);
+	pool_fini(&weft->flights);
+	mem_free(weft->rails);
+	ring_fini(&weft->calls);
+	map_fini(&weft->regions);
+	map_fini(&weft->peer_by_slot);
+	map_fini(&weft->peer_by_id);
+	mem_free(weft->arrivals);
+	mem_free(weft->arrival_generations);
+	if (weft->wake_fd >= 0)
+		close(weft->wake_fd);
+	if (weft->event_fd >= 0)
+		close(weft->event_fd);
+	if (weft->pid_epoll >= 0)
+		close(weft->pid_epoll);
+	mem_free(weft);
+}
+
+int weft_open(struct weft **ret, const struct weft_opts *opts)
+{
+	static const struct weft_opts defaults = { .size = sizeof(defaults) };
+	struct weft *weft;
+	int rc;
+
+	if (!ret)
+		return err_set(-EINVAL, "ret is NULL");
+	opts = opts ? opts : &defaults;
+	rc = check_opts(opts);
+	if (rc)
+		return rc;
+	weft = mem_aligned(64, sizeof(*weft));
+	if (!weft)
+		return err_set(-ENOMEM, "out of memory");
+	memset(weft, 0, sizeof(*weft));
+	init_lists(weft);
+	apply_opts(weft, opts);
+	rc = open_tables(weft);
+	if (!rc)
+		rc = open_fds(weft);
+	if (!rc)
+		rc = open_ways(weft, opts);
+	if (!rc)
+		rc = open_flights(weft);
+	if (!rc && weft->thread_mode)
+		rc = engine_thread_start(weft);
+	if (rc) {
+		free_engine(weft);
+		return rc;
+	}
+	*ret = weft;
+	return 0;
+}
+
+static void say_goodbye(struct weft *weft)
+{
+	struct list *link;
+	struct weft_peer *peer;
+
+	list_for_each(link, &weft->peers)
+	{
+		peer = list_entry(link, struct weft_peer, link);
+		if (atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_CONNECTED)
+			peer_send(peer, WIRE_BYE, NULL, 0);
+	}
+}
+
+/* The goodbyes get a moment to leave; nothing depends on them. */
+static void linger(struct weft *weft)
+{
+	uint32_t i;
+
+	for (i = 0; i < 200; i++)
+		engine_step(weft, true);
+}
+
+static void free_remotes(struct weft_peer *peer)
+{
+	struct list *link;
+
+	while ((link = list_pop(&peer->remotes)))
+		mem_free(list_entry(link, struct weft_remote, link));
+}
+
+static void free_peers(struct list *peers)
+{
+	struct list *link;
+
+	while ((link = list_first(peers))) {
+		struct weft_peer *peer = list_entry(link, struct weft_peer, link);
+		struct list *holding, *after;
+
+		list_for_each_safe(holding, after, &peer->holdings)
+			holding_drop(list_entry(holding, struct holding, peer_link));
+		free_remotes(peer);
+		peer_free(peer);
+	}
+}
+
+static void free_batches(struct list *batches)
+{
+	struct list *link;
+
+	while ((link = list_first(batches)))
+		batch_free(list_entry(link, struct weft_batch, link));
+}
+
+static void free_regions(struct weft *weft)
+{
+	uint64_t key, value;
+	size_t cursor = 0;
+
+	while (map_count(&weft->regions) &&
+	       (cursor = 0, map_next(&weft->regions, &cursor, &key, &value)))
+		region_free((struct weft_region *)(uintptr_t)value);
+}
+
+static void free_arrivals(struct weft *weft)
+{
+	uint32_t i;
+
+	for (i = 0; i < weft->arrival_room; i++)
+		mem_free(weft->arrivals[i]);
+}
+
+void weft_close(struct weft *weft)
+{
+	struct list *link, *after;
+
+	if (!weft)
+		return;
+	if (weft->thread_mode)
+		engine_thread_stop(weft);
+	weft->closing = true;
+	weft->on_message = NULL;
+	weft->on_peer_gone = NULL;
+	say_goodbye(weft);
+	linger(weft);
+	list_for_each_safe(link, after, &weft->active) batch_abort(
+		list_entry(link, struct weft_batch, link), WEFT_CANCELLED, -WEFT_ECANCELLED);
+	batch_run_callbacks(weft);
+	free_peers(&weft->peers);
+	free_peers(&weft->dead_peers);
+	free_regions(weft);
+	free_batches(&weft->active);
+	free_batches(&weft->ended);
+	free_batches(&weft->idle_batches);
+	free_arrivals(weft);
+	free_engine(weft);
+}

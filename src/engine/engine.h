@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine's objects. All of them belong to the owner: the engine's thread in thread mode, the
+ * caller in manual mode. Other threads reach the owner through engine_run() and the submit ring;
+ * what they may read besides is marked atomic.
+ */
+#ifndef WEFT_ENGINE_ENGINE_H
+#define WEFT_ENGINE_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <weft/weft.h>
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/pool.h"
+#include "base/ring.h"
+#include "engine/wire.h"
+#include "transport/transport.h"
+
+#define ENGINE_RAILS_MAX     WIRE_RAILS_MAX
+#define ENGINE_CALLS         1024u  /* calls and submits on their way to the owner */
+#define ENGINE_RECEIVE_QUEUE 16384u /* messages that wait for weft_receive() */
+#define PEER_SENDS_MAX       64u    /* messages to one peer that are not sent yet */
+#define PEER_OUTBOX_MAX      65536u /* control messages that wait for room */
+#define ARRIVAL_SLOTS_MAX    65536u
+#define ARRIVAL_GENERATIONS  4096u
+
+struct rail {
+	struct weft *weft;
+	const struct provider *provider;
+	const struct transport *ops;
+	struct port *port;
+	struct port_limits limits;
+	uint32_t index; /* in weft->rails */
+	uint32_t depth, in_flight;
+	uint64_t queued_bytes;
+	uint32_t quiet_polls;
+	uint64_t posted, done, errors, bytes;
+	int broken; /* the code it failed with */
+	uint8_t addr[PORT_ADDRESS_MAX];
+	size_t addr_len;
+};
+
+/* The rails of one provider: weft->rails[first] .. [first + count - 1]. */
+struct way {
+	const struct provider *provider;
+	uint32_t first, count;
+};
+
+/* One posted operation. ctx first: events lead back to it. */
+struct flight {
+	struct op_ctx ctx;
+	struct transfer *transfer;
+	struct rail *rail;
+	uint64_t len;
+	bool detached;    /* its transfer has ended: quarantined */
+	struct list link; /* in peer->flights */
+};
+
+/*
+ * Life of a transfer:  IDLE -submit-> ACTIVE (queued, then posted in pieces)
+ *   -> DONE                     all pieces posted and ended well
+ *   -> FAILED                   a piece failed, and every posted piece has ended
+ *   -> CANCELLED, DEADLINE, FAILED by peer_fail(): at once; pieces in flight are detached
+ * Invariant T1: outstanding counts the flights that point at it; its batch lives while any does.
+ */
+struct transfer {
+	struct list link; /* in peer->queue while anything is left to post */
+	struct weft_batch *batch;
+	struct weft_region *region;
+	struct weft_remote *remote;
+	uint64_t offset, remote_offset, len;
+	uint64_t posted, piece, placed; /* bytes */
+	uint32_t imm;
+	uint8_t kind, flags;
+	bool ended;  /* has its final state */
+	bool queued; /* is in peer->queue */
+	_Atomic uint32_t outstanding;
+	_Atomic int state;
+	int error, provider_error;
+};
+
+enum batch_state {
+	BATCH_IDLE,
+	BATCH_ACTIVE,
+	BATCH_ENDED,
+};
+
+struct weft_batch {
+	struct weft *weft;
+	struct list link; /* in weft->active, weft->ended or weft->idle_batches */
+	uint32_t capacity, count, left;
+	_Atomic uint32_t outstanding; /* flights of all its transfers */
+	_Atomic int state;
+	bool closed; /* by the user: freed with the last flight */
+	uint64_t deadline_ns;
+	uint64_t timeout_ns; /* carried to the owner */
+	weft_batch_done_fn on_done;
+	void *ctx;
+	int32_t first_bad; /* index of the first transfer that was not done; -1 */
+	char text[256];    /* the provider's words on it */
+	struct transfer transfers[];
+};
+
+struct weft_region {
+	struct weft *weft;
+	uint8_t *base;
+	size_t len;
+	uint32_t access;
+	uint32_t slot, generation;
+	uint32_t flights; /* operations that use it */
+	uint32_t holders; /* peers that imported it */
+	_Atomic bool closing;
+	struct list holdings; /* struct holding by region_link */
+	struct pin pins[];    /* one per rail */
+};
+
+/* A peer's use of one of our regions. */
+struct holding {
+	struct list region_link, peer_link;
+	struct weft_region *region;
+	struct weft_peer *peer;
+	uint32_t count; /* imports not released */
+	bool revoke_sent;
+};
+
+struct weft_remote {
+	struct weft *weft;
+	struct weft_peer *peer;
+	struct list link; /* in peer->remotes */
+	uint32_t region, generation, access;
+	uint64_t length;
+	uint32_t flights, active; /* operations posted; transfers not ended */
+	_Atomic int status;       /* 0 usable, -EINPROGRESS, or why not */
+	bool asked, answer_revoke;
+	uint32_t rail_count;
+	uint64_t bases[ENGINE_RAILS_MAX], keys[ENGINE_RAILS_MAX]; /* per rail of the peer */
+};
+
+struct outgoing {
+	struct list link;
+	uint16_t len;
+	uint8_t type;
+	uint8_t payload[];
+};
+
+/*
+ * CONNECTING -WELCOME or HELLO-> CONNECTED -> DEAD (reason set). DEAD stays until the last remote,
+ * flight and transfer let it go (refs 0).
+ */
+enum peer_state {
+	PEER_CONNECTING,
+	PEER_CONNECTED,
+	PEER_DEAD,
+};
+
+struct weft_peer {
+	struct weft *weft;
+	struct list link;  /* in weft->peers or weft->dead_peers */
+	struct list ready; /* in weft->ready while something can be posted */
+	struct list queue; /* transfers with something left to post */
+	struct list flights;
+	struct list remotes;
+	struct list holdings;
+	struct list outbox; /* struct outgoing */
+	uint32_t outbox_count;
+	uint8_t id[WIRE_ID_BYTES];
+	uint64_t host;
+	uint32_t pid;
+	int pid_fd; /* of a process on this host; -1 */
+	const struct way *way;
+	uint32_t rail_count;              /* its rails on this way */
+	uint64_t dests[ENGINE_RAILS_MAX]; /* per rail of ours on this way */
+	bool has_dest[ENGINE_RAILS_MAX];
+	uint32_t slot;
+	uint64_t token; /* what it must show */
+	uint32_t remote_slot;
+	uint64_t remote_token; /* what we show */
+	_Atomic int state;
+	int reason;
+	bool said_hello, gone_told, user_gone, by_user;
+	uint64_t connect_deadline_ns;
+	uint32_t in_flight, quarantined, sends, transfers;
+	_Atomic(void *) data;
+};
+
+struct weft_arrival {
+	struct weft *weft;
+	uint32_t slot;
+	_Atomic uint32_t generation;
+	_Atomic uint64_t count;
+};
+
+struct received {
+	struct list link;
+	struct weft_peer *peer;
+	size_t len;
+	uint8_t data[];
+};
+
+struct weft {
+	uint8_t id[WIRE_ID_BYTES];
+	uint64_t host;
+	uint32_t pid;
+	struct way ways[WIRE_WAYS_MAX];
+	uint32_t way_count;
+	struct rail *rails;
+	uint32_t rail_count;
+	struct pool flights;
+	struct list peers, dead_peers, ready, active, idle_batches;
+	struct list ended; /* batches whose on_done is to be called */
+	struct map peer_by_id, peer_by_slot;
+	uint32_t peer_count, next_peer_slot;
+	struct map regions; /* slot -> struct weft_region */
+	uint32_t next_region, next_generation;
+	struct weft_arrival **arrivals;
+	uint32_t arrival_room, arrival_count, next_arrival;
+	uint16_t *arrival_generations;
+	struct list received;
+	uint32_t received_count;
+	uint64_t next_deadline_ns, next_pid_check_ns;
+	uint32_t steps;
+	int pid_epoll;
+	struct weft_stats stats;
+	uint64_t submitted; /* transfers not ended */
+	uint32_t peer_window, peer_limit, submit_limit;
+	uint64_t connect_timeout_ns, spin_ns;
+	weft_message_fn on_message;
+	weft_peer_gone_fn on_peer_gone;
+	weft_log_fn log;
+	void *ctx;
+	int log_level;
+	bool thread_mode, closing, in_progress, gone_pending;
+	pthread_t thread;
+	struct ring calls; /* struct engine_call * or weft_batch * | 1 */
+	_Atomic bool stop, sleeping;
+	_Atomic uint32_t sequence; /* steps with every batch end, message, arrival, peer change */
+	_Atomic uint32_t waiters;
+	_Atomic bool fd_used;
+	int wake_fd, event_fd;
+	_Atomic uint64_t reserved; /* transfers of batches on their way to the owner or active */
+};
+
+/* --- engine.c --- */
+void engine_log(struct weft *weft, int level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+int engine_describe(const struct weft *weft, struct wire_descriptor *ret);
+struct rail *way_rail(const struct weft *weft, const struct way *way, uint32_t i);
+
+/* --- progress.c --- */
+/* Runs fn on the owner and returns its code; the detail of an error comes along. */
+int engine_run(struct weft *weft, int (*fn)(struct weft *weft, void *arg), void *arg);
+bool engine_is_owner(const struct weft *weft);
+int engine_push_batch(struct weft *weft, struct weft_batch *batch);
+/* One round over rails, queue, timers. Returns the number of events. */
+int engine_step(struct weft *weft, bool all_rails);
+/* Waits until ready() or the deadline, progressing; 0, or -EAGAIN. -EDEADLK in a callback. */
+int engine_wait(struct weft *weft, bool (*ready)(void *arg), void *arg, uint64_t deadline_ns);
+/* Something that a waiter may wait for has happened. */
+void engine_signal(struct weft *weft);
+int engine_thread_start(struct weft *weft);
+void engine_thread_stop(struct weft *weft);
+/* Makes sure that timers look at this time. */
+static inline void engine_timer(struct weft *weft, uint64_t at_ns)
+{
+	if (at_ns < weft->next_deadline_ns)
+		weft->next_deadline_ns = at_ns;
+}
+
+/* --- flight.c --- */
+void flight_pump(struct weft *weft);
+/* The peer's process is dead: the provider will not end this flight, and nothing touches its memory
+ * any more. Its slot on the rail stays taken. */
+void flight_lose(struct weft *weft, struct flight *flight);
+void flight_event(struct weft *weft, struct rail *rail, const struct event *event);
+void transfer_end(struct transfer *transfer, int state, int error, int provider_error);
+void peer_make_ready(struct weft_peer *peer);
+
+/* --- batch.c --- */
+void batch_start(struct weft_batch *batch, uint64_t now_ns);
+void batch_transfer_ended(struct weft_batch *batch, struct transfer *transfer);
+void batch_released(struct weft_batch *batch); /* frees a closed batch with its last flight */
+void batch_expire(struct weft *weft, uint64_t now_ns);
+void batch_abort(struct weft_batch *batch, int state, int error);
+void batch_free(struct weft_batch *batch);
+void batch_run_callbacks(struct weft *weft);
+
+/* --- peer.c --- */
+int peer_get(struct weft *weft, const struct wire_descriptor *descriptor, struct weft_peer **ret);
+struct weft_peer *peer_find(const struct weft *weft, const uint8_t id[WIRE_ID_BYTES]);
+void peer_fail(struct weft_peer *peer, int reason);
+void peer_release(struct weft_peer *peer); /* frees it when nothing needs it any more */
+void peer_expire(struct weft *weft, uint64_t now_ns);
+void peer_check_pids(struct weft *weft, uint64_t now_ns);
+void peer_free(struct weft_peer *peer);
+void peer_run_callbacks(struct weft *weft);
+int peer_new(struct weft *weft, const struct wire_descriptor *descriptor, const struct way *way,
+	     const struct wire_way *far, struct weft_peer **ret);
+const struct way *peer_choose_way(struct weft *weft, const struct wire_descriptor *descriptor,
+				  const struct wire_way **ret);
+
+/* --- handshake.c --- */
+void peer_hello(struct weft_peer *peer);
+void peer_control(struct weft_peer *peer, uint8_t type, const struct wire_grant *grant);
+void peer_flush_outbox(struct weft_peer *peer);
+void message_event(struct weft *weft, struct rail *rail, const void *data, size_t len);
+int peer_send(struct weft_peer *peer, uint8_t type, const void *payload, size_t len);
+
+/* --- remote.c, region.c --- */
+void remote_ask(struct weft_remote *remote);
+void remote_granted(struct weft_peer *peer, const struct wire_grant *grant);
+void remote_revoke(struct weft_peer *peer, const struct wire_grant *grant);
+void remote_flight_ended(struct weft_remote *remote);
+void remotes_fail(struct weft_peer *peer, int reason);
+void region_asked(struct weft_peer *peer, const struct wire_grant *grant);
+void region_released(struct weft_peer *peer, const struct wire_grant *grant, bool revoked);
+void holding_drop(struct holding *holding);
+void region_free(struct weft_region *region);
+
+/* --- arrival.c --- */
+void arrival_event(struct weft *weft, uint32_t imm);
+
+/* --- host.c --- */
+/* Equal for processes that can reach each other through /dev/shm. */
+uint64_t host_identity(void);
+
+#endif /* WEFT_ENGINE_ENGINE_H */

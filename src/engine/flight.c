@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From queued transfers to posted operations and back: the hot path.
+ *
+ * F1: peer->in_flight <= peer_window, rail->in_flight <= rail->depth.
+ * F2: a transfer is DONE, or FAILED by an operation, only when outstanding == 0: no posting of any
+ *     piece can land afterwards.
+ * F3: a transfer that ends earlier (cancel, deadline, dead peer) leaves its flights detached; they
+ *     count in peer->quarantined until the provider ends them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "engine/plan.h"
+
+static inline void add(_Atomic uint32_t *counter, int by)
+{
+	/* Only the owner writes; others just read. */
+	uint32_t value = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, value + (uint32_t)by, memory_order_release);
+}
+
+static uint32_t outstanding(const struct transfer *transfer)
+{
+	return atomic_load_explicit(&transfer->outstanding, memory_order_relaxed);
+}
+
+void peer_make_ready(struct weft_peer *peer)
+{
+	if (list_empty(&peer->ready))
+		list_add_tail(&peer->weft->ready, &peer->ready);
+}
+
+/* Takes it off the queue of what is to be posted. */
+static void dequeue(struct transfer *transfer)
+{
+	if (transfer->queued) {
+		list_del(&transfer->link);
+		transfer->queued = false;
+	}
+}
+
+void transfer_end(struct transfer *transfer, int state, int error, int provider_error)
+{
+	struct weft_peer *peer = transfer->remote->peer;
+	struct list *link;
+
+	if (transfer->ended)
+		return;
+	transfer->ended = true;
+	dequeue(transfer);
+	transfer->error = error;
+	transfer->provider_error = provider_error;
+	if (outstanding(transfer)) {
+		list_for_each(link, &peer->flights)
+		{
+			struct flight *flight = list_entry(link, struct flight, link);
+
+			if (flight->transfer == transfer && !flight->detached) {
+				flight->detached = true;
+				peer->quarantined++;
+				peer->weft->stats.quarantined++;
+			}
+		}
+	}
+	peer->transfers--;
+	transfer->remote->active--;
+	atomic_store_explicit(&transfer->state, state, memory_order_release);
+	batch_transfer_ended(transfer->batch, transfer);
+}
+
+/* A piece is posted or will not be. Ends the transfer when nothing is left. */
+static void settle(struct transfer *transfer)
+{
+	if (transfer->ended || outstanding(transfer))
+		return;
+	if (transfer->error)
+		transfer_end(transfer, WEFT_FAILED, transfer->error, transfer->provider_error);
+	else if (!transfer->queued)
+		transfer_end(transfer, WEFT_DONE, 0, 0);
+}
+
+/* --- posting --- */
+
+static struct rail *pick_rail(struct weft_peer *peer, uint64_t piece)
+{
+	struct rail *best = NULL, *rail;
+	uint32_t i;
+
+	for (i = 0; i < peer->way->count; i++) {
+		rail = way_rail(peer->weft, peer->way, i);
+		if (rail->in_flight >= rail->depth || !peer->has_dest[i] || rail->broken)
+			continue;
+		/* Rails pull: none is given more than two pieces ahead, so that slow ones get less.
+		 */
+		if (peer->way->count > 1 && piece >= PLAN_STRIPE_MIN &&
+		    rail->queued_bytes >= 2 * piece)
+			continue;
+		if (!best || rail->queued_bytes < best->queued_bytes)
+			best = rail;
+	}
+	return best;
+}
+
+static void fill_op(struct op *op, const struct transfer *transfer, struct rail *rail, uint64_t len,
+		    bool last)
+{
+	const struct weft_remote *remote = transfer->remote;
+	const struct weft_peer *peer = remote->peer;
+	uint32_t i = rail->index - peer->way->first;
+	uint32_t far = i % remote->rail_count;
+
+	op->kind = transfer->kind;
+	op->flags = 0;
+	if (last && transfer->flags & WEFT_WITH_IMM)
+		op->flags |= OP_IMM;
+	if (!(transfer->flags & WEFT_SOURCE_ONLY) || (transfer->flags & WEFT_WITH_IMM && !last))
+		op->flags |= OP_PLACED;
+	op->imm = transfer->imm;
+	op->local = transfer->region->base + transfer->offset + transfer->posted;
+	op->len = len;
+	op->desc = transfer->region->pins[rail->index].desc;
+	op->dest = peer->dests[i];
+	op->remote = remote->bases[far] + transfer->remote_offset + transfer->posted;
+	op->key = remote->keys[far];
+}
+
+static void flight_started(struct flight *flight, struct transfer *transfer, struct rail *rail,
+			   uint64_t len)
+{
+	struct weft_peer *peer = transfer->remote->peer;
+
+	flight->transfer = transfer;
+	flight->rail = rail;
+	flight->len = len;
+	flight->detached = false;
+	list_add_tail(&peer->flights, &flight->link);
+	rail->in_flight++;
+	rail->queued_bytes += len;
+	rail->posted++;
+	peer->in_flight++;
+	transfer->region->flights++;
+	transfer->remote->flights++;
+	transfer->posted += len;
+	add(&transfer->outstanding, 1);
+	add(&transfer->batch->outstanding, 1);
+	peer->weft->stats.in_flight++;
+}
+
+/* The next piece of a transfer. 0: posted; -EAGAIN: no room; else the transfer cannot go on. */
+static int post_piece(struct weft *weft, struct transfer *transfer)
+{
+	struct weft_peer *peer = transfer->remote->peer;
+	uint64_t left = transfer->len - transfer->posted;
+	uint64_t len = left < transfer->piece ? left : transfer->piece;
+	bool last = len == left;
+	struct flight *flight;
+	struct rail *rail;
+	struct op op;
+	int rc;
+
+	/* The immediate says that all is placed: the last piece waits for the others. */
+	if (last && transfer->flags & WEFT_WITH_IMM && outstanding(transfer))
+		return -EBUSY;
+	rail = pick_rail(peer, transfer->piece);
+	if (!rail)
+		return -EAGAIN;
+	flight = pool_get(&weft->flights);
+	if (!flight)
+		return -EAGAIN;
+	fill_op(&op, transfer, rail, len, last);
+	op.ctx = &flight->ctx;
+	rc = rail->ops->post(rail->port, &op);
+	if (rc) {
+		pool_put(&weft->flights, flight);
+		if (rc == -EAGAIN)
+			weft->stats.provider_busy++;
+		return rc;
+	}
+	flight_started(flight, transfer, rail, len);
+	return 0;
+}
+
+/* Why a transfer must not be posted (any more); 0: it may. */
+static int guard(const struct transfer *transfer)
+{
+	if (atomic_load_explicit(&transfer->region->closing, memory_order_relaxed))
+		return -WEFT_EREVOKED;
+	return atomic_load_explicit(&transfer->remote->status, memory_order_relaxed);
+}
+
+static void prepare(struct transfer *transfer)
+{
+	const struct weft_peer *peer = transfer->remote->peer;
+	uint64_t max = UINT64_MAX;
+	uint32_t i, rails = 0;
+
+	for (i = 0; i < peer->way->count; i++) {
+		const struct rail *rail = way_rail(peer->weft, peer->way, i);
+
+		if (rail->broken || !peer->has_dest[i])
+			continue;
+		rails++;
+		if (rail->limits.max_message < max)
+			max = rail->limits.max_message;
+	}
+	transfer->piece = plan_piece(transfer->len, rails, max);
+}
+
+/* Posts what it can of one transfer. 0: all is posted, or it has failed; else try later. */
+static int post_transfer(struct weft *weft, struct transfer *transfer)
+{
+	int rc;
+
+	if (!transfer->piece && transfer->len)
+		prepare(transfer);
+	do {
+		rc = guard(transfer);
+		if (rc == -EINPROGRESS)
+			return rc;
+		if (rc == 0 && transfer->len == 0 && !(transfer->flags & WEFT_WITH_IMM))
+			break; /* nothing to move, and the peer is known to be there */
+		if (rc == 0)
+			rc = post_piece(weft, transfer);
+		if (rc == -EAGAIN || rc == -EBUSY)
+			return rc;
+		if (rc) {
+			transfer->error = rc;
+			break;
+		}
+	} while (transfer->posted < transfer->len);
+	dequeue(transfer);
+	settle(transfer);
+	return 0;
+}
+
+static uint32_t window(const struct weft_peer *peer)
+{
+	/* A peer that left operations hanging gets few more until they end. */
+	return peer->quarantined ? peer->quarantined + 8 : peer->weft->peer_window;
+}
+
+/* A peer whose hanging operations use up half its window gets nothing more posted. */
+static bool stuck(const struct weft_peer *peer)
+{
+	return peer->quarantined >= (peer->weft->peer_window + 1) / 2;
+}
+
+/* 0: the queue is empty; -EAGAIN: full for now. */
+static int pump_peer(struct weft *weft, struct weft_peer *peer)
+{
+	struct list *link, *after;
+	struct transfer *transfer;
+	uint32_t held_back = 0;
+	int rc;
+
+	if (stuck(peer)) {
+		while ((link = list_first(&peer->queue)))
+			transfer_end(list_entry(link, struct transfer, link), WEFT_FAILED,
+				     -WEFT_EPEERSTUCK, 0);
+		return 0;
+	}
+	list_for_each_safe(link, after, &peer->queue)
+	{
+		if (peer->in_flight >= window(peer))
+			return -EAGAIN;
+		transfer = list_entry(link, struct transfer, link);
+		/* Only a transfer that waits for its grant or its own pieces lets others pass, and
+		 * only so many, so that a round stays short. */
+		rc = post_transfer(weft, transfer);
+		if (rc == -EAGAIN || (rc && ++held_back == 64))
+			return rc;
+	}
+	return list_empty(&peer->queue) ? 0 : -EBUSY;
+}
+
+void flight_pump(struct weft *weft)
+{
+	struct list waiting, *link;
+	struct weft_peer *peer;
+
+	list_init(&waiting);
+	while ((link = list_pop(&weft->ready))) {
+		peer = list_entry(link, struct weft_peer, ready);
+		if (!list_empty(&peer->outbox))
+			peer_flush_outbox(peer);
+		if (atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_CONNECTED)
+			pump_peer(weft, peer);
+		if (!list_empty(&peer->queue) || !list_empty(&peer->outbox)) {
+			if (list_empty(&peer->ready))
+				list_add_tail(&waiting, &peer->ready);
+		}
+	}
+	list_splice_tail(&weft->ready, &waiting);
+}
+
+/* --- ending --- */
+
+static void note_error(struct transfer *transfer, struct rail *rail, const struct event *event)
+{
+	struct weft_batch *batch = transfer->batch;
+
+	rail->errors++;
+	if (transfer->ended || transfer->error)
+		return;
+	transfer->error = event->error;
+	transfer->provider_error = event->provider_error;
+	if (!batch->text[0])
+		snprintf(batch->text, sizeof(batch->text), "%s", rail->ops->explain(rail->port));
+	if (transfer->queued) /* what is not posted yet stays so */
+		dequeue(transfer);
+}
+
+/* Everything but the rail forgets a flight. */
+static void unaccount(struct weft *weft, struct flight *flight)
+{
+	struct transfer *transfer = flight->transfer;
+	struct weft_peer *peer = transfer->remote->peer;
+
+	list_del(&flight->link);
+	peer->in_flight--;
+	transfer->region->flights--;
+	transfer->remote->flights--;
+	weft->stats.in_flight--;
+	if (flight->detached) {
+		peer->quarantined--;
+		weft->stats.quarantined--;
+	}
+	add(&transfer->outstanding, -1);
+	add(&transfer->batch->outstanding, -1);
+}
+
+void flight_lose(struct weft *weft, struct flight *flight)
+{
+	struct weft_batch *batch = flight->transfer->batch;
+
+	unaccount(weft, flight);
+	flight->transfer = NULL;
+	batch_released(batch);
+}
+
+static void flight_ended(struct weft *weft, struct flight *flight, const struct event *event)
+{
+	struct transfer *transfer = flight->transfer;
+	struct rail *rail = flight->rail;
+	struct weft_remote *remote;
+	struct weft_batch *batch;
+	struct weft_peer *peer;
+
+	rail->in_flight--;
+	rail->queued_bytes -= flight->len;
+	if (!transfer) { /* lost with its peer's process */
+		pool_put(&weft->flights, flight);
+		return;
+	}
+	remote = transfer->remote;
+	batch = transfer->batch;
+	peer = remote->peer;
+	unaccount(weft, flight);
+	if (event->error) {
+		note_error(transfer, rail, event);
+	} else {
+		rail->done++;
+		rail->bytes += flight->len;
+		transfer->placed += flight->len;
+	}
+	pool_put(&weft->flights, flight);
+	settle(transfer);
+	if (!list_empty(&peer->queue))
+		peer_make_ready(peer);
+	remote_flight_ended(remote);
+	if (event->error == -WEFT_EPEERGONE)
+		peer_fail(peer, -WEFT_EPEERGONE);
+	batch_released(batch);
+	peer_release(peer);
+}
+
+/* A rail that fails as a whole takes along the peers that live on it; the fabric is not left to
+ * spin on it. */
+static void rail_broken(struct weft *weft, struct rail *rail, int error)
+{
+	struct list *link, *after;
+	struct weft_peer *peer;
+
+	if (rail->broken)
+		return;
+	rail->broken = error;
+	engine_log(weft, WEFT_LOG_ERROR, "rail %u (%s) failed: %s", rail->index,
+		   rail->limits.device, rail->ops->explain(rail->port));
+	list_for_each_safe(link, after, &weft->peers)
+	{
+		peer = list_entry(link, struct weft_peer, link);
+		if (peer->way->provider == rail->provider)
+			peer_fail(peer, error);
+	}
+}
+
+static void sent_event(struct weft *weft, const struct event *event)
+{
+	struct weft_peer *peer = map_get_ptr(&weft->peer_by_slot, event->cookie);
+
+	if (!peer)
+		return;
+	if (peer->sends)
+		peer->sends--;
+	if (event->error)
+		peer_fail(peer, event->error);
+	peer_release(peer);
+}
+
+void flight_event(struct weft *weft, struct rail *rail, const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_DONE:
+		flight_ended(weft, (struct flight *)(void *)event->ctx, event);
+		break;
+	case EVENT_SENT:
+		sent_event(weft, event);
+		break;
+	case EVENT_RECV:
+		message_event(weft, rail, event->data, event->len);
+		break;
+	case EVENT_IMM:
+		arrival_event(weft, event->imm);
+		break;
+	case EVENT_BROKEN:
+		rail_broken(weft, rail, event->error);
+		break;
+	default:
+		break;
+	}
+}

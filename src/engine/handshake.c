@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages between engines. First contact: HELLO carries the sender's addresses, and the slot and
+ * token that answers must show; WELCOME gives the other side's. Control messages that the provider
+ * has no room for wait in the peer's outbox.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+
+static int state_of(const struct weft_peer *peer)
+{
+	return atomic_load_explicit(&peer->state, memory_order_relaxed);
+}
+
+int peer_send(struct weft_peer *peer, uint8_t type, const void *payload, size_t len)
+{
+	struct rail *rail = way_rail(peer->weft, peer->way, 0);
+	struct wire_head head = { .type = type,
+				  .slot = peer->remote_slot,
+				  .token = peer->remote_token };
+	uint8_t bytes[WIRE_HEAD_BYTES];
+	int rc;
+
+	if (peer->sends >= PEER_SENDS_MAX)
+		return -EAGAIN;
+	wire_put_head(&head, bytes);
+	rc = rail->ops->send(rail->port, peer->dests[0], bytes, sizeof(bytes), payload, len,
+			     peer->slot);
+	if (rc == 0)
+		peer->sends++;
+	return rc > 0 ? 0 : rc;
+}
+
+static void enqueue(struct weft_peer *peer, uint8_t type, const void *payload, size_t len)
+{
+	struct outgoing *out;
+
+	out = peer->outbox_count < PEER_OUTBOX_MAX ? mem_alloc(sizeof(*out) + len) : NULL;
+	if (!out) {
+		peer_fail(peer, peer->outbox_count < PEER_OUTBOX_MAX ? -ENOMEM : -WEFT_EPEERSTUCK);
+		return;
+	}
+	out->type = type;
+	out->len = (uint16_t)len;
+	if (len)
+		memcpy(out->payload, payload, len);
+	list_add_tail(&peer->outbox, &out->link);
+	peer->outbox_count++;
+	peer_make_ready(peer);
+}
+
+static void send_or_queue(struct weft_peer *peer, uint8_t type, const void *payload, size_t len)
+{
+	int rc = -EAGAIN;
+
+	if (state_of(peer) == PEER_DEAD)
+		return;
+	if (list_empty(&peer->outbox))
+		rc = peer_send(peer, type, payload, len);
+	if (rc == -EAGAIN)
+		enqueue(peer, type, payload, len);
+	else if (rc)
+		peer_fail(peer, rc);
+}
+
+void peer_flush_outbox(struct weft_peer *peer)
+{
+	struct outgoing *out;
+	struct list *link;
+	int rc;
+
+	while ((link = list_first(&peer->outbox))) {
+		out = list_entry(link, struct outgoing, link);
+		rc = peer_send(peer, out->type, out->payload, out->len);
+		if (rc == -EAGAIN)
+			return;
+		if (rc) {
+			peer_fail(peer, rc);
+			return;
+		}
+		list_del(link);
+		peer->outbox_count--;
+		mem_free(out);
+	}
+}
+
+void peer_control(struct weft_peer *peer, uint8_t type, const struct wire_grant *grant)
+{
+	uint8_t payload[16];
+	size_t len = sizeof(payload);
+
+	if (wire_put_grant(grant, payload, &len) == 0)
+		send_or_queue(peer, type, payload, len);
+}
+
+void peer_hello(struct weft_peer *peer)
+{
+	uint8_t descriptor[WEFT_NOTIFY_MAX], payload[WEFT_NOTIFY_MAX];
+	struct wire_hello hello = { .slot = peer->slot,
+				    .token = peer->token,
+				    .descriptor = descriptor };
+	size_t len = sizeof(payload);
+	int rc;
+
+	hello.descriptor_len = sizeof(descriptor);
+	rc = weft_export_engine(peer->weft, descriptor, &hello.descriptor_len);
+	memcpy(hello.expected, peer->id, WIRE_ID_BYTES);
+	if (rc == 0)
+		rc = wire_put_hello(&hello, payload, &len);
+	if (rc) {
+		peer_fail(peer, rc);
+		return;
+	}
+	peer->said_hello = true;
+	send_or_queue(peer, WIRE_HELLO, payload, len);
+}
+
+static void connected(struct weft_peer *peer, uint32_t slot, uint64_t token)
+{
+	struct list *link, *after;
+
+	peer->remote_slot = slot;
+	peer->remote_token = token;
+	if (state_of(peer) != PEER_CONNECTING)
+		return;
+	atomic_store_explicit(&peer->state, PEER_CONNECTED, memory_order_release);
+	list_for_each_safe(link, after, &peer->remotes)
+		remote_ask(list_entry(link, struct weft_remote, link));
+	peer_make_ready(peer);
+	engine_signal(peer->weft);
+}
+
+/* Tells a sender that is no peer why it does not become one. */
+static void refuse(struct rail *rail, const struct wire_hello *hello,
+		   const struct wire_descriptor *from, int code)
+{
+	struct wire_head head = { .type = WIRE_REFUSE, .slot = hello->slot, .token = hello->token };
+	struct wire_grant grant = { .code = code };
+	uint8_t bytes[WIRE_HEAD_BYTES], payload[16];
+	size_t len = sizeof(payload);
+	uint64_t dest;
+	uint32_t i;
+
+	wire_put_head(&head, bytes);
+	if (wire_put_grant(&grant, payload, &len))
+		return;
+	for (i = 0; i < from->way_count; i++) {
+		if (from->ways[i].provider != rail->provider->number)
+			continue;
+		if (rail->ops->connect(rail->port, from->ways[i].rails[0].addr,
+				       from->ways[i].rails[0].addr_len, &dest))
+			return;
+		/* The destination stays: forgetting it would cut the answer off. A stranger that
+		 * comes again gets the same entry where the provider finds equal addresses. */
+		rail->ops->send(rail->port, dest, bytes, sizeof(bytes), payload, len, UINT64_MAX);
+		return;
+	}
+}
+
+static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_hello *hello,
+		       const struct wire_descriptor *from)
+{
+	struct weft_peer *peer = peer_find(weft, from->id);
+	const struct way *way = NULL;
+	struct wire_welcome welcome;
+	uint8_t payload[64];
+	size_t len = sizeof(payload);
+	uint32_t i;
+	int rc;
+
+	/* Same engine, new token: it has forgotten what was between us. */
+	if (peer && state_of(peer) == PEER_CONNECTED && peer->remote_token != hello->token) {
+		peer_fail(peer, -WEFT_EPEERGONE);
+		peer = NULL;
+	}
+	for (i = 0; i < weft->way_count; i++)
+		if (weft->ways[i].provider == rail->provider)
+			way = &weft->ways[i];
+	for (i = 0; !peer && i < from->way_count; i++) {
+		if (from->ways[i].provider != rail->provider->number)
+			continue;
+		rc = peer_new(weft, from, way, &from->ways[i], &peer);
+		if (rc)
+			return rc;
+	}
+	if (!peer)
+		return -WEFT_EUNREACHABLE;
+	memcpy(welcome.id, weft->id, WIRE_ID_BYTES);
+	welcome.slot = peer->slot;
+	welcome.token = peer->token;
+	connected(peer, hello->slot, hello->token);
+	if (wire_put_welcome(&welcome, payload, &len) == 0)
+		send_or_queue(peer, WIRE_WELCOME, payload, len);
+	return 0;
+}
+
+static int got_hello(struct weft *weft, struct rail *rail, const void *payload, size_t len)
+{
+	struct wire_descriptor *from;
+	struct wire_hello hello;
+	int rc;
+
+	rc = wire_get_hello(&hello, payload, len);
+	if (rc)
+		return rc;
+	from = mem_alloc(sizeof(*from));
+	if (!from)
+		return -ENOMEM;
+	rc = wire_get_descriptor(from, hello.descriptor, hello.descriptor_len);
+	if (rc == 0) {
+		if (memcmp(hello.expected, weft->id, WIRE_ID_BYTES) != 0)
+			rc = -WEFT_EPEERSTALE;
+		else
+			rc = accept_peer(weft, rail, &hello, from);
+		if (rc)
+			refuse(rail, &hello, from, rc);
+		rc = 0;
+	}
+	mem_free(from);
+	return rc;
+}
+
+static int queue_message(struct weft_peer *peer, const void *data, size_t len)
+{
+	struct weft *weft = peer->weft;
+	struct received *message;
+
+	message = weft->received_count < ENGINE_RECEIVE_QUEUE ? mem_alloc(sizeof(*message) + len)
+							      : NULL;
+	if (!message) { /* dropping one message in silence would be worse */
+		peer_fail(peer, -WEFT_ELIMIT);
+		return 0;
+	}
+	message->peer = peer;
+	message->len = len;
+	if (len)
+		memcpy(message->data, data, len);
+	list_add_tail(&weft->received, &message->link);
+	weft->received_count++;
+	engine_signal(weft);
+	return 0;
+}
+
+static int got_data(struct weft_peer *peer, const void *data, size_t len)
+{
+	struct weft *weft = peer->weft;
+
+	weft->stats.messages_received++;
+	if (!weft->on_message)
+		return queue_message(peer, data, len);
+	weft->on_message(weft->ctx, peer, data, len);
+	return 0;
+}
+
+static int got_control(struct weft_peer *peer, uint8_t type, const void *payload, size_t len)
+{
+	struct wire_grant grant;
+	int rc = wire_get_grant(&grant, payload, len);
+
+	if (rc)
+		return rc;
+	switch (type) {
+	case WIRE_REFUSE:
+		peer_fail(peer, grant.code < 0 ? grant.code : -WEFT_EMESSAGE);
+		break;
+	case WIRE_ASK:
+		region_asked(peer, &grant);
+		break;
+	case WIRE_GRANT:
+		remote_granted(peer, &grant);
+		break;
+	case WIRE_RELEASE:
+	case WIRE_REVOKED:
+		region_released(peer, &grant, type == WIRE_REVOKED);
+		break;
+	case WIRE_REVOKE:
+		remote_revoke(peer, &grant);
+		break;
+	default:
+		return -WEFT_EMESSAGE;
+	}
+	return 0;
+}
+
+static int got_welcome(struct weft_peer *peer, const void *payload, size_t len)
+{
+	struct wire_welcome welcome;
+	int rc = wire_get_welcome(&welcome, payload, len);
+
+	if (rc)
+		return rc;
+	if (memcmp(welcome.id, peer->id, WIRE_ID_BYTES) != 0)
+		return -WEFT_EMESSAGE;
+	connected(peer, welcome.slot, welcome.token);
+	return 0;
+}
+
+static int dispatch(struct weft *weft, struct rail *rail, const void *data, size_t len)
+{
+	const void *payload = (const uint8_t *)data + WIRE_HEAD_BYTES;
+	struct weft_peer *peer;
+	struct wire_head head;
+	int rc;
+
+	rc = wire_get_head(&head, data, len);
+	if (rc)
+		return rc;
+	len -= WIRE_HEAD_BYTES;
+	if (head.type == WIRE_HELLO)
+		return got_hello(weft, rail, payload, len);
+	peer = map_get_ptr(&weft->peer_by_slot, head.slot);
+	if (!peer || peer->token != head.token)
+		return -WEFT_EMESSAGE;
+	switch (head.type) {
+	case WIRE_WELCOME:
+		return got_welcome(peer, payload, len);
+	case WIRE_DATA:
+		return got_data(peer, payload, len);
+	case WIRE_BYE:
+		peer_fail(peer, -WEFT_EPEERGONE);
+		peer_release(peer);
+		return 0;
+	default:
+		return got_control(peer, head.type, payload, len);
+	}
+}
+
+void message_event(struct weft *weft, struct rail *rail, const void *data, size_t len)
+{
+	if (dispatch(weft, rail, data, len))
+		weft->stats.messages_bad++;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is going on: counters, rails, peers. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+
+static int get_stats(struct weft *weft, void *arg)
+{
+	struct weft_stats *stats = arg;
+
+	*stats = weft->stats;
+	stats->size = sizeof(*stats);
+	stats->peers = weft->peer_count;
+	stats->submitted = weft->submitted;
+	return 0;
+}
+
+int weft_stats(struct weft *weft, struct weft_stats *stats)
+{
+	if (!stats || stats->size != sizeof(*stats))
+		return err_set(-EINVAL, "weft_stats.size is wrong");
+	return engine_run(weft, get_stats, stats);
+}
+
+struct rail_query {
+	uint32_t index;
+	struct weft_rail_info *info;
+};
+
+static int get_rail(struct weft *weft, void *arg)
+{
+	struct rail_query *query = arg;
+	struct weft_rail_info *info = query->info;
+	const struct rail *rail = &weft->rails[query->index];
+
+	if (query->index >= weft->rail_count)
+		return err_set(-ENOENT, "the engine has %u rails", weft->rail_count);
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	snprintf(info->provider, sizeof(info->provider), "%s", rail->provider->name);
+	memcpy(info->libfabric, rail->limits.libfabric, sizeof(info->libfabric));
+	memcpy(info->fabric, rail->limits.fabric, sizeof(info->fabric));
+	memcpy(info->device, rail->limits.device, sizeof(info->device));
+	memcpy(info->address, rail->limits.address, sizeof(info->address));
+	info->posted = rail->posted;
+	info->done = rail->done;
+	info->errors = rail->errors;
+	info->bytes = rail->bytes;
+	info->in_flight = rail->in_flight;
+	info->max_message = rail->limits.max_message;
+	info->depth = rail->depth;
+	info->inject = rail->limits.inject;
+	return 0;
+}
+
+int weft_rail(struct weft *weft, uint32_t index, struct weft_rail_info *info)
+{
+	struct rail_query query = { .index = index, .info = info };
+
+	if (!info || info->size != sizeof(*info))
+		return err_set(-EINVAL, "weft_rail_info.size is wrong");
+	return engine_run(weft, get_rail, &query);
+}
+
+struct peer_query {
+	const struct weft_peer *peer;
+	struct weft_peer_info *info;
+};
+
+static int get_peer(struct weft *weft, void *arg)
+{
+	struct peer_query *query = arg;
+	struct weft_peer_info *info = query->info;
+	const struct weft_peer *peer = query->peer;
+	const struct rail *rail = way_rail(weft, peer->way, 0);
+
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	snprintf(info->provider, sizeof(info->provider), "%s", peer->way->provider->name);
+	memcpy(info->libfabric, rail->limits.libfabric, sizeof(info->libfabric));
+	memcpy(info->device, rail->limits.device, sizeof(info->device));
+	info->rails = peer->way->count;
+	info->connected =
+		atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_CONNECTED;
+	info->in_flight = peer->in_flight;
+	info->quarantined = peer->quarantined;
+	info->pid = (int32_t)peer->pid;
+	info->reason = peer->reason;
+	return 0;
+}
+
+int weft_peer_info(const struct weft_peer *peer, struct weft_peer_info *info)
+{
+	struct peer_query query = { .peer = peer, .info = info };
+
+	if (!peer || !info || info->size != sizeof(*info))
+		return err_set(-EINVAL, "peer is NULL or weft_peer_info.size is wrong");
+	return engine_run(peer->weft, get_peer, &query);
+}

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Remote engines: found, reached by the best common way, watched, failed, forgotten. */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "engine/engine.h"
+
+#define PID_CHECK_NS  (10 * NSEC_PER_MSEC)
+#define SHM_PEERS_MAX 250u  /* libfabric's shm takes 256, its own endpoint among them */
+#define DEAD_KEPT     1024u /* engines without on_peer_gone: so many stay readable */
+
+static uint64_t id_key(const uint8_t id[WIRE_ID_BYTES])
+{
+	return hash_content(id, WIRE_ID_BYTES);
+}
+
+static int state_of(const struct weft_peer *peer)
+{
+	return atomic_load_explicit(&peer->state, memory_order_relaxed);
+}
+
+struct weft_peer *peer_find(const struct weft *weft, const uint8_t id[WIRE_ID_BYTES])
+{
+	struct weft_peer *peer = map_get_ptr(&weft->peer_by_id, id_key(id));
+
+	return peer && memcmp(peer->id, id, WIRE_ID_BYTES) == 0 ? peer : NULL;
+}
+
+/* --- the way --- */
+
+static uint32_t peers_on(const struct weft *weft, const struct way *way)
+{
+	const struct list *link;
+	uint32_t n = 0;
+
+	list_for_each(link, &weft->peers) n += list_entry(link, struct weft_peer, link)->way == way;
+	return n;
+}
+
+static bool reaches(const struct weft *weft, const struct way *way, const struct wire_descriptor *d)
+{
+	if (way->provider->process_local)
+		return d->host == weft->host && d->pid == weft->pid;
+	if (way->provider->host_local)
+		return d->host == weft->host && peers_on(weft, way) < SHM_PEERS_MAX;
+	return true;
+}
+
+const struct way *peer_choose_way(struct weft *weft, const struct wire_descriptor *d,
+				  const struct wire_way **ret)
+{
+	uint32_t i, j;
+
+	for (i = 0; i < weft->way_count; i++)
+		for (j = 0; j < d->way_count; j++)
+			if (d->ways[j].provider == weft->ways[i].provider->number &&
+			    reaches(weft, &weft->ways[i], d)) {
+				*ret = &d->ways[j];
+				return &weft->ways[i];
+			}
+	return NULL;
+}
+
+static int unreachable(const struct weft *weft, const struct wire_descriptor *d)
+{
+	char ours[80] = "", theirs[80] = "";
+	const struct provider *provider;
+	uint32_t i;
+
+	for (i = 0; i < weft->way_count; i++)
+		snprintf(ours + strlen(ours), sizeof(ours) - strlen(ours), " %s",
+			 weft->ways[i].provider->name);
+	for (i = 0; i < d->way_count; i++) {
+		provider = provider_by_number(d->ways[i].provider);
+		snprintf(theirs + strlen(theirs), sizeof(theirs) - strlen(theirs), " %s",
+			 provider ? provider->name : "?");
+	}
+	return err_set(-WEFT_EUNREACHABLE, "the peer has%s, this engine has%s%s",
+		       d->way_count ? theirs : " no provider", ours,
+		       d->host == weft->host ? "" : "; it is on another host");
+}
+
+/* Rail i of ours talks to rail i modulo theirs; every rail of ours gets a destination. */
+static int connect_rails(struct weft_peer *peer, const struct wire_way *far)
+{
+	const struct wire_rail *target;
+	struct rail *rail;
+	uint32_t i;
+	int rc = 0;
+
+	peer->rail_count = far->rail_count;
+	for (i = 0; i < peer->way->count && rc == 0; i++) {
+		rail = way_rail(peer->weft, peer->way, i);
+		target = &far->rails[i % far->rail_count];
+		rc = rail->ops->connect(rail->port, target->addr, target->addr_len,
+					&peer->dests[i]);
+		peer->has_dest[i] = rc == 0;
+	}
+	return rc;
+}
+
+static void forget_rails(struct weft_peer *peer, bool dead)
+{
+	struct rail *rail;
+	uint32_t i;
+
+	for (i = 0; i < peer->way->count; i++) {
+		rail = way_rail(peer->weft, peer->way, i);
+		if (peer->has_dest[i])
+			rail->ops->forget(rail->port, peer->dests[i], dead);
+		peer->has_dest[i] = false;
+	}
+}
+
+/* --- watching a process on this host --- */
+
+static void watch_process(struct weft_peer *peer)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = peer->slot };
+
+	peer->pid_fd = -1;
+	if (!peer->way->provider->host_local || peer->pid == peer->weft->pid)
+		return;
+	peer->pid_fd = (int)syscall(SYS_pidfd_open, (pid_t)peer->pid, 0);
+	if (peer->pid_fd < 0)
+		return;
+	if (epoll_ctl(peer->weft->pid_epoll, EPOLL_CTL_ADD, peer->pid_fd, &event)) {
+		close(peer->pid_fd);
+		peer->pid_fd = -1;
+	}
+	engine_timer(peer->weft, clock_ns() + PID_CHECK_NS);
+}
+
+static void unwatch_process(struct weft_peer *peer)
+{
+	if (peer->pid_fd >= 0)
+		close(peer->pid_fd); /* leaves the epoll set with it */
+	peer->pid_fd = -1;
+}
+
+/* Nothing that is in flight to a dead process can end or touch memory any more. */
+static void peer_died(struct weft_peer *peer)
+{
+	struct list *link, *after;
+
+	peer_fail(peer, -WEFT_EPEERGONE);
+	list_for_each_safe(link, after, &peer->flights)
+		flight_lose(peer->weft, list_entry(link, struct flight, link));
+	forget_rails(peer, true);
+	engine_signal(peer->weft);
+	peer_release(peer);
+}
+
+void peer_check_pids(struct weft *weft, uint64_t now_ns)
+{
+	struct epoll_event events[16];
+	struct weft_peer *peer;
+	struct list *link;
+	bool watching = false;
+	int n, i;
+
+	if (now_ns < weft->next_pid_check_ns) {
+		engine_timer(weft, weft->next_pid_check_ns);
+		return;
+	}
+	list_for_each(link, &weft->peers) watching |=
+		list_entry(link, struct weft_peer, link)->pid_fd >= 0;
+	list_for_each(link, &weft->dead_peers) watching |=
+		list_entry(link, struct weft_peer, link)->pid_fd >= 0;
+	if (!watching)
+		return;
+	weft->next_pid_check_ns = now_ns + PID_CHECK_NS;
+	engine_timer(weft, weft->next_pid_check_ns);
+	n = epoll_wait(weft->pid_epoll, events, 16, 0);
+	for (i = 0; i < n; i++) {
+		struct list *lists[] = { &weft->peers, &weft->dead_peers }, *after;
+		int l;
+
+		for (l = 0; l < 2; l++)
+			list_for_each_safe(link, after, lists[l])
+			{
+				peer = list_entry(link, struct weft_peer, link);
+				if (peer->slot != events[i].data.u64)
+					continue;
+				unwatch_process(peer);
+				peer_died(peer);
+				break;
+			}
+	}
+}
+
+/* --- life --- */
+
+static int check_limit(struct weft *weft)
+{
+	if (weft->peer_count < weft->peer_limit)
+		return 0;
+	return err_set(-WEFT_ELIMIT, "%u peers are known, limit %u", weft->peer_count,
+		       weft->peer_limit);
+}
+
+static void init_lists(struct weft_peer *peer)
+{
+	list_init(&peer->link);
+	list_init(&peer->ready);
+	list_init(&peer->queue);
+	list_init(&peer->flights);
+	list_init(&peer->remotes);
+	list_init(&peer->holdings);
+	list_init(&peer->outbox);
+}
+
+static int enter_maps(struct weft_peer *peer)
+{
+	struct weft *weft = peer->weft;
+	int rc;
+
+	rc = map_put_ptr(&weft->peer_by_slot, peer->slot, peer);
+	if (rc)
+		return err_set(rc, "out of memory for the table of peers");
+	rc = map_put_ptr(&weft->peer_by_id, id_key(peer->id), peer);
+	if (rc) {
+		map_del(&weft->peer_by_slot, peer->slot, NULL);
+		return err_set(rc, "out of memory for the table of peers");
+	}
+	return 0;
+}
+
+int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct way *way,
+	     const struct wire_way *far, struct weft_peer **ret)
+{
+	struct weft_peer *peer;
+	int rc = check_limit(weft);
+
+	if (rc)
+		return rc;
+	peer = mem_zalloc(sizeof(*peer));
+	if (!peer)
+		return err_set(-ENOMEM, "out of memory for a peer");
+	init_lists(peer);
+	peer->weft = weft;
+	peer->way = way;
+	peer->host = d->host;
+	peer->pid = d->pid;
+	peer->pid_fd = -1;
+	memcpy(peer->id, d->id, WIRE_ID_BYTES);
+	peer->slot = weft->next_peer_slot++;
+	peer->remote_slot = WIRE_NO_SLOT;
+	if (getrandom(&peer->token, sizeof(peer->token), 0) != sizeof(peer->token)) {
+		rc = err_set(-EIO, "getrandom failed");
+		goto free_peer;
+	}
+	rc = connect_rails(peer, far);
+	if (rc)
+		goto forget;
+	rc = enter_maps(peer);
+	if (rc)
+		goto forget;
+	list_add_tail(&weft->peers, &peer->link);
+	weft->peer_count++;
+	watch_process(peer);
+	peer->connect_deadline_ns = clock_deadline(clock_ns(), weft->connect_timeout_ns);
+	engine_timer(weft, peer->connect_deadline_ns);
+	*ret = peer;
+	return 0;
+forget:
+	forget_rails(peer, false);
+free_peer:
+	mem_free(peer);
+	return rc;
+}
+
+int peer_get(struct weft *weft, const struct wire_descriptor *d, struct weft_peer **ret)
+{
+	struct weft_peer *peer = peer_find(weft, d->id);
+	const struct wire_way *far = NULL;
+	const struct way *way;
+	int rc;
+
+	if (peer) {
+		*ret = peer;
+		return 0;
+	}
+	way = peer_choose_way(weft, d, &far);
+	if (!way)
+		return unreachable(weft, d);
+	rc = peer_new(weft, d, way, far, &peer);
+	if (rc)
+		return rc;
+	peer_hello(peer);
+	if (state_of(peer) == PEER_DEAD)
+		return err_set(peer->reason, "first contact over %s failed", way->provider->name);
+	engine_log(weft, WEFT_LOG_INFO, "peer %u: pid %u over %s, %u rails", peer->slot, peer->pid,
+		   way->provider->name, way->count);
+	*ret = peer;
+	return 0;
+}
+
+static void drop_outbox(struct weft_peer *peer)
+{
+	struct list *link;
+
+	while ((link = list_pop(&peer->outbox)))
+		mem_free(list_entry(link, struct outgoing, link));
+	peer->outbox_count = 0;
+}
+
+static void end_transfers(struct weft_peer *peer, int state, int reason)
+{
+	struct list *link, *after;
+	struct flight *flight;
+
+	while ((link = list_first(&peer->queue)))
+		transfer_end(list_entry(link, struct transfer, link), state, reason, 0);
+	list_for_each_safe(link, after, &peer->flights)
+	{
+		flight = list_entry(link, struct flight, link);
+		if (!flight->transfer->ended)
+			transfer_end(flight->transfer, state,
+				     flight->transfer->error ? flight->transfer->error : reason,
+				     flight->transfer->provider_error);
+	}
+}
+
+void peer_fail(struct weft_peer *peer, int reason)
+{
+	struct weft *weft = peer->weft;
+	struct list *link, *after;
+
+	if (state_of(peer) == PEER_DEAD)
+		return;
+	engine_log(weft, WEFT_LOG_INFO, "peer %u (pid %u, %s): %s", peer->slot, peer->pid,
+		   peer->way->provider->name, weft_strerror(reason));
+	peer->reason = reason;
+	atomic_store_explicit(&peer->state, PEER_DEAD, memory_order_release);
+	map_del(&weft->peer_by_id, id_key(peer->id), NULL);
+	map_del(&weft->peer_by_slot, peer->slot, NULL);
+	weft->peer_count--;
+	weft->stats.peers_gone++;
+	list_move_tail(&weft->dead_peers, &peer->link);
+	list_del(&peer->ready);
+	end_transfers(peer, peer->by_user ? WEFT_CANCELLED : WEFT_FAILED,
+		      peer->by_user ? -WEFT_ECANCELLED : reason);
+	remotes_fail(peer, reason);
+	list_for_each_safe(link, after, &peer->holdings)
+		holding_drop(list_entry(link, struct holding, peer_link));
+	drop_outbox(peer);
+	list_del(&peer->ready);
+	weft->gone_pending = true;
+	engine_signal(weft);
+}
+
+/* Messages that wait for weft_receive() go with their sender's handle. */
+static void drop_received(struct weft_peer *peer)
+{
+	struct list *link, *after;
+	struct received *message;
+
+	list_for_each_safe(link, after, &peer->weft->received)
+	{
+		message = list_entry(link, struct received, link);
+		if (message->peer != peer)
+			continue;
+		list_del(link);
+		peer->weft->received_count--;
+		mem_free(message);
+	}
+}
+
+void peer_free(struct weft_peer *peer)
+{
+	drop_received(peer);
+	drop_outbox(peer);
+	unwatch_process(peer);
+	forget_rails(peer, false);
+	list_del(&peer->link);
+	list_del(&peer->ready);
+	mem_free(peer);
+}
+
+void peer_release(struct weft_peer *peer)
+{
+	if (state_of(peer) != PEER_DEAD || !list_empty(&peer->flights))
+		return;
+	if (peer->pid_fd < 0)
+		forget_rails(peer, false);
+	if (!peer->user_gone || peer->transfers || !list_empty(&peer->remotes))
+		return;
+	peer_free(peer);
+}
+
+void peer_run_callbacks(struct weft *weft)
+{
+	struct list *link, *after;
+	struct weft_peer *peer;
+	uint32_t kept = 0;
+
+	weft->gone_pending = false;
+	list_for_each_safe(link, after, &weft->dead_peers)
+	{
+		peer = list_entry(link, struct weft_peer, link);
+		if (!peer->gone_told && !peer->by_user && weft->on_peer_gone) {
+			peer->gone_told = true;
+			weft->on_peer_gone(weft->ctx, peer, peer->reason);
+			after = weft->dead_peers.next; /* the callback may have freed others */
+			peer->user_gone = true;
+			peer_release(peer);
+		} else if (!weft->on_peer_gone) {
+			kept++;
+		}
+	}
+	while (kept-- > DEAD_KEPT) {
+		peer = list_entry(list_first(&weft->dead_peers), struct weft_peer, link);
+		peer->user_gone = true;
+		list_move_tail(&weft->dead_peers, &peer->link);
+		peer_release(peer);
+	}
+}
+
+void peer_expire(struct weft *weft, uint64_t now_ns)
+{
+	struct list *link, *after;
+	struct weft_peer *peer;
+
+	list_for_each_safe(link, after, &weft->peers)
+	{
+		peer = list_entry(link, struct weft_peer, link);
+		if (state_of(peer) != PEER_CONNECTING)
+			continue;
+		if (peer->connect_deadline_ns <= now_ns)
+			peer_fail(peer, -WEFT_EDEADLINE);
+		else
+			engine_timer(weft, peer->connect_deadline_ns);
+	}
+}
+
+/* --- the user's side --- */
+
+struct connect {
+	const struct wire_descriptor *descriptor;
+	struct weft_peer *peer;
+};
+
+static int connect_peer(struct weft *weft, void *arg)
+{
+	struct connect *connect = arg;
+
+	return peer_get(weft, connect->descriptor, &connect->peer);
+}
+
+static bool is_settled(void *arg)
+{
+	const struct weft_peer *peer = arg;
+
+	return atomic_load_explicit(&peer->state, memory_order_acquire) != PEER_CONNECTING;
+}
+
+int weft_connect(struct weft *weft, const void *descriptor, size_t len, uint64_t timeout_ns,
+		 struct weft_peer **ret)
+{
+	struct wire_descriptor *d = mem_alloc(sizeof(*d));
+	struct connect connect = { .descriptor = d };
+	int rc;
+
+	if (!d)
+		return err_set(-ENOMEM, "out of memory");
+	rc = wire_get_descriptor(d, descriptor, len);
+	if (rc == 0)
+		rc = engine_run(weft, connect_peer, &connect);
+	mem_free(d);
+	if (rc)
+		return rc;
+	if (timeout_ns && !is_settled(connect.peer)) {
+		rc = engine_wait(weft, is_settled, connect.peer,
+				 clock_deadline(clock_ns(), timeout_ns));
+		if (rc == -EAGAIN)
+			return err_set(-WEFT_EDEADLINE,
+				       "the peer did not answer over %s; it must make progress too",
+				       connect.peer->way->provider->name);
+		if (rc)
+			return rc;
+	}
+	if (state_of(connect.peer) == PEER_DEAD)
+		return err_set(connect.peer->reason, "handshake over %s: %s",
+			       connect.peer->way->provider->name,
+			       weft_strerror(connect.peer->reason));
+	*ret = connect.peer;
+	return 0;
+}
+
+static int disconnect(struct weft *weft, void *arg)
+{
+	struct weft_peer *peer = arg;
+
+	(void)weft;
+	if (state_of(peer) == PEER_CONNECTED)
+		peer_send(peer, WIRE_BYE, NULL, 0);
+	peer->by_user = true;
+	peer->user_gone = true;
+	peer_fail(peer, -WEFT_EPEERGONE);
+	peer_release(peer);
+	return 0;
+}
+
+void weft_disconnect(struct weft_peer *peer)
+{
+	if (peer)
+		engine_run(peer->weft, disconnect, peer);
+}
+
+void weft_peer_set_data(struct weft_peer *peer, void *data)
+{
+	atomic_store_explicit(&peer->data, data, memory_order_release);
+}
+
+void *weft_peer_data(const struct weft_peer *peer)
+{
+	return atomic_load_explicit(&peer->data, memory_order_acquire);
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Progress: one round over rails, queues and timers; waiting; the owner thread and the calls that
+ * other threads make to it.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "engine/engine.h"
+
+#define CALLS_PER_STEP 64
+#define TIMER_STEPS    32u  /* the clock is read at least once in so many rounds */
+#define QUIET_POLLS    512u /* polls without event after which a rail counts as quiet */
+#define QUIET_STEPS    32u  /* and is polled only once in so many rounds */
+#define SLEEP_MIN_NS   NSEC_PER_USEC
+#define SLEEP_MAX_NS   NSEC_PER_MSEC
+#define SLEEP_FD_NS    (50 * NSEC_PER_MSEC) /* longest sleep when every rail can wake us */
+
+struct engine_call {
+	int (*fn)(struct weft *weft, void *arg);
+	void *arg;
+	int rc;
+	_Atomic uint32_t done;
+	char detail[ERR_DETAIL_MAX];
+};
+
+/* The engine whose owner this thread is. */
+static _Thread_local const struct weft *owned;
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns)
+{
+	struct timespec ts = { .tv_sec = (time_t)(timeout_ns / NSEC_PER_SEC),
+			       .tv_nsec = (long)(timeout_ns % NSEC_PER_SEC) };
+
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &ts, NULL, 0);
+}
+
+static void futex_wake(_Atomic uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+bool engine_is_owner(const struct weft *weft)
+{
+	return !weft->thread_mode || owned == weft;
+}
+
+static void wake_owner(struct weft *weft)
+{
+	uint64_t one = 1;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&weft->sleeping, memory_order_relaxed))
+		if (write(weft->wake_fd, &one, sizeof(one)) < 0)
+			return; /* the counter is full: it is awake */
+}
+
+int engine_run(struct weft *weft, int (*fn)(struct weft *weft, void *arg), void *arg)
+{
+	struct engine_call call = { .fn = fn, .arg = arg };
+
+	if (engine_is_owner(weft))
+		return fn(weft, arg);
+	while (!ring_push(&weft->calls, (uintptr_t)&call))
+		sched_yield();
+	wake_owner(weft);
+	while (!atomic_load_explicit(&call.done, memory_order_acquire))
+		futex_wait(&call.done, 0, NSEC_PER_SEC);
+	/* The owner's last touch of call is its wake, which comes after done. */
+	while (atomic_load_explicit(&call.done, memory_order_acquire) != 2)
+		sched_yield();
+	if (call.rc < 0)
+		err_set(call.rc, "%s", call.detail);
+	return call.rc;
+}
+
+int engine_push_batch(struct weft *weft, struct weft_batch *batch)
+{
+	if (!ring_push(&weft->calls, (uintptr_t)batch | 1)) {
+		atomic_store_explicit(&batch->state, BATCH_IDLE, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&weft->reserved, batch->count, memory_order_relaxed);
+		return err_set(-WEFT_EQUEUEFULL, "%u submissions wait for the engine's thread",
+			       ENGINE_CALLS);
+	}
+	wake_owner(weft);
+	return 0;
+}
+
+static void run_call(struct weft *weft, struct engine_call *call)
+{
+	err_clear();
+	call->rc = call->fn(weft, call->arg);
+	snprintf(call->detail, sizeof(call->detail), "%s", weft_error_detail());
+	atomic_store_explicit(&call->done, 1, memory_order_release);
+	futex_wake(&call->done);
+	atomic_store_explicit(&call->done, 2, memory_order_release);
+}
+
+static int run_calls(struct weft *weft)
+{
+	uint64_t value;
+	int n = 0;
+
+	while (n < CALLS_PER_STEP && ring_pop(&weft->calls, &value)) {
+		if (value & 1)
+			batch_start((struct weft_batch *)(uintptr_t)(value & ~1ull), clock_ns());
+		else
+			run_call(weft, (struct engine_call *)(uintptr_t)value);
+		n++;
+	}
+	return n;
+}
+
+void engine_signal(struct weft *weft)
+{
+	uint64_t one = 1;
+
+	if (!weft->thread_mode)
+		return;
+	atomic_fetch_add_explicit(&weft->sequence, 1, memory_order_seq_cst);
+	if (atomic_load_explicit(&weft->waiters, memory_order_seq_cst))
+		futex_wake(&weft->sequence);
+	if (atomic_load_explicit(&weft->fd_used, memory_order_relaxed))
+		if (write(weft->event_fd, &one, sizeof(one)) < 0)
+			return; /* the counter is full: readable anyway */
+}
+
+static int poll_rail(struct weft *weft, struct rail *rail)
+{
+	struct event events[PORT_EVENTS_MAX];
+	int n, i;
+
+	n = rail->ops->poll(rail->port, events);
+	for (i = 0; i < n; i++)
+		flight_event(weft, rail, &events[i]);
+	rail->quiet_polls = n ? 0 : rail->quiet_polls + 1;
+	return n;
+}
+
+/* A rail on which nothing is expected and nothing has come for long is polled less often: others
+ * must not pay for it. */
+static bool skips(const struct weft *weft, const struct rail *rail)
+{
+	return rail->broken || (weft->rail_count > 1 && rail->quiet_polls > QUIET_POLLS &&
+				rail->in_flight == 0 && weft->steps % QUIET_STEPS != 0);
+}
+
+static void run_timers(struct weft *weft)
+{
+	uint64_t now = clock_ns();
+
+	if (now < weft->next_deadline_ns)
+		return;
+	weft->next_deadline_ns = UINT64_MAX;
+	batch_expire(weft, now);
+	peer_expire(weft, now);
+	peer_check_pids(weft, now);
+}
+
+int engine_step(struct weft *weft, bool all_rails)
+{
+	uint32_t i;
+	int n = 0;
+
+	weft->in_progress = true;
+	weft->steps++;
+	if (weft->thread_mode)
+		n = run_calls(weft);
+	for (i = 0; i < weft->rail_count; i++)
+		if (all_rails ? !weft->rails[i].broken : !skips(weft, &weft->rails[i]))
+			n += poll_rail(weft, &weft->rails[i]);
+	if (!list_empty(&weft->ready))
+		flight_pump(weft);
+	if (n == 0 || weft->steps % TIMER_STEPS == 0)
+		run_timers(weft);
+	if (!list_empty(&weft->ended))
+		batch_run_callbacks(weft);
+	if (weft->gone_pending)
+		peer_run_callbacks(weft);
+	weft->in_progress = false;
+	return n;
+}
+
+/* --- idling --- */
+
+struct idle {
+	uint64_t since_ns; /* of the first empty round; 0: busy */
+	uint64_t step_ns;
+};
+
+/* Collects what can wake us. Returns how many, or -EAGAIN when something is ready already. */
+static int wake_fds(struct weft *weft, struct pollfd *fds, bool *deaf)
+{
+	int n = 0, fd, rc;
+	uint32_t i;
+
+	*deaf = false;
+	if (weft->thread_mode)
+		fds[n++] = (struct pollfd){ .fd = weft->wake_fd, .events = POLLIN };
+	for (i = 0; i < weft->rail_count; i++) {
+		if (weft->rails[i].broken)
+			continue;
+		rc = weft->rails[i].ops->wait_fd(weft->rails[i].port, &fd);
+		if (rc == -EAGAIN)
+			return rc;
+		if (rc)
+			*deaf = true;
+		else
+			fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	}
+	return n;
+}
+
+static void engine_sleep(struct weft *weft, struct idle *idle, uint64_t until_ns)
+{
+	struct pollfd fds[ENGINE_RAILS_MAX * WIRE_WAYS_MAX + 1];
+	uint64_t now = clock_ns(), wait_ns, drained;
+	struct timespec ts;
+	bool deaf;
+	int n;
+
+	n = wake_fds(weft, fds, &deaf);
+	if (n < 0)
+		return;
+	wait_ns = deaf ? idle->step_ns : SLEEP_FD_NS;
+	if (weft->next_deadline_ns < until_ns)
+		until_ns = weft->next_deadline_ns;
+	if (until_ns <= now)
+		return;
+	if (wait_ns > until_ns - now)
+		wait_ns = until_ns - now;
+	if (idle->step_ns < SLEEP_MAX_NS)
+		idle->step_ns *= 2;
+	ts = (struct timespec){ .tv_sec = (time_t)(wait_ns / NSEC_PER_SEC),
+				.tv_nsec = (long)(wait_ns % NSEC_PER_SEC) };
+	if (weft->thread_mode) {
+		atomic_store_explicit(&weft->sleeping, true, memory_order_seq_cst);
+		atomic_thread_fence(memory_order_seq_cst);
+		if (ring_empty(&weft->calls) && !atomic_load(&weft->stop))
+			ppoll(fds, (nfds_t)n, &ts, NULL);
+		atomic_store_explicit(&weft->sleeping, false, memory_order_relaxed);
+		if (fds[0].revents & POLLIN && read(weft->wake_fd, &drained, sizeof(drained)) < 0)
+			return;
+	} else {
+		ppoll(fds, (nfds_t)n, &ts, NULL);
+	}
+}
+
+/* After an empty round: spins, then yields, then sleeps with a doubling step. */
+static void idle_round(struct weft *weft, struct idle *idle, uint64_t until_ns)
+{
+	uint64_t now;
+
+	now = clock_ns();
+	if (!idle->since_ns) {
+		idle->since_ns = now;
+		idle->step_ns = SLEEP_MIN_NS;
+	}
+	if (now - idle->since_ns < weft->spin_ns)
+		return;
+	if (now - idle->since_ns < 2 * weft->spin_ns)
+		sched_yield();
+	else
+		engine_sleep(weft, idle, until_ns);
+}
+
+static int wait_manual(struct weft *weft, bool (*ready)(void *arg), void *arg, uint64_t deadline_ns)
+{
+	struct idle idle = { 0 };
+
+	for (;;) {
+		if (engine_step(weft, false))
+			idle.since_ns = 0;
+		if (ready(arg))
+			return 0;
+		if (clock_ns() >= deadline_ns)
+			return -EAGAIN;
+		idle_round(weft, &idle, deadline_ns);
+	}
+}
+
+static int wait_thread(struct weft *weft, bool (*ready)(void *arg), void *arg, uint64_t deadline_ns)
+{
+	uint64_t now = clock_ns(), spin_until = clock_deadline(now, weft->spin_ns), left;
+	uint32_t seen;
+
+	for (;;) {
+		seen = atomic_load_explicit(&weft->sequence, memory_order_seq_cst);
+		if (ready(arg))
+			return 0;
+		now = clock_ns();
+		if (now >= deadline_ns)
+			return -EAGAIN;
+		if (now < spin_until) {
+			sched_yield();
+			continue;
+		}
+		left = deadline_ns - now;
+		if (left > NSEC_PER_SEC)
+			left = NSEC_PER_SEC;
+		atomic_fetch_add_explicit(&weft->waiters, 1, memory_order_seq_cst);
+		futex_wait(&weft->sequence, seen, left);
+		atomic_fetch_sub_explicit(&weft->waiters, 1, memory_order_seq_cst);
+	}
+}
+
+int engine_wait(struct weft *weft, bool (*ready)(void *arg), void *arg, uint64_t deadline_ns)
+{
+	if (!engine_is_owner(weft))
+		return wait_thread(weft, ready, arg, deadline_ns);
+	if (weft->in_progress)
+		return err_set(-EDEADLK, "waiting inside a callback would stop all progress");
+	return wait_manual(weft, ready, arg, deadline_ns);
+}
+
+static bool sequence_moved(void *arg)
+{
+	struct {
+		struct weft *weft;
+		uint32_t seen;
+	} *wait = arg;
+
+	return atomic_load_explicit(&wait->weft->sequence, memory_order_acquire) != wait->seen;
+}
+
+int weft_progress(struct weft *weft, uint64_t timeout_ns)
+{
+	struct {
+		struct weft *weft;
+		uint32_t seen;
+	} wait = { .weft = weft };
+	struct idle idle = { 0 };
+	uint64_t deadline;
+	int n;
+
+	if (!engine_is_owner(weft)) {
+		wait.seen = atomic_load_explicit(&weft->sequence, memory_order_acquire);
+		return engine_wait(weft, sequence_moved, &wait,
+				   clock_deadline(clock_ns(), timeout_ns)) == 0;
+	}
+	if (weft->in_progress)
+		return err_set(-EDEADLK, "progress inside a callback");
+	n = engine_step(weft, false);
+	if (n || !timeout_ns)
+		return n;
+	deadline = clock_deadline(clock_ns(), timeout_ns);
+	while (!n && clock_ns() < deadline) {
+		idle_round(weft, &idle, deadline);
+		n = engine_step(weft, false);
+	}
+	return n;
+}
+
+int weft_fd(struct weft *weft)
+{
+	if (!weft->thread_mode)
+		return err_set(-EOPNOTSUPP, "the caller drives this engine: nobody would signal");
+	atomic_store_explicit(&weft->fd_used, true, memory_order_relaxed);
+	return weft->event_fd;
+}
+
+/* --- the owner thread --- */
+
+static void *owner_main(void *arg)
+{
+	struct weft *weft = arg;
+	struct idle idle = { 0 };
+
+	owned = weft;
+	prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
+	prctl(PR_SET_NAME, "weft-engine", 0ul, 0ul, 0ul);
+	while (!atomic_load_explicit(&weft->stop, memory_order_relaxed)) {
+		if (engine_step(weft, false))
+			idle.since_ns = 0;
+		else
+			idle_round(weft, &idle, UINT64_MAX);
+	}
+	run_calls(weft);
+	return NULL;
+}
+
+int engine_thread_start(struct weft *weft)
+{
+	sigset_t all, old;
+	int rc;
+
+	/* Signals are the program's business. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&weft->thread, NULL, owner_main, weft);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return rc ? err_set(-rc, "cannot start the engine's thread: %s", strerror(rc)) : 0;
+}
+
+void engine_thread_stop(struct weft *weft)
+{
+	atomic_store(&weft->stop, true);
+	wake_owner(weft);
+	pthread_join(weft->thread, NULL);
+	weft->thread_mode = false;
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Registered local memory: pinned on every rail, exported, taken back. */
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "engine/engine.h"
+
+#define ACCESS_ALL  (WEFT_REMOTE_READ | WEFT_REMOTE_WRITE)
+#define REGIONS_MAX 1048576u
+
+static int pin_refused(const struct rail *rail, const struct weft_region *region, int rc)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    limit.rlim_cur < region->len)
+		return err_prefix(
+			-WEFT_EMEMLOCK,
+			"%zu bytes on %s; the memory lock limit is %llu bytes (ulimit -l)",
+			region->len, rail->limits.device, (unsigned long long)limit.rlim_cur);
+	return err_prefix(rc, "%zu bytes on %s", region->len, rail->limits.device);
+}
+
+static void unpin_all(struct weft_region *region)
+{
+	struct weft *weft = region->weft;
+	uint32_t i;
+
+	for (i = 0; i < weft->rail_count; i++)
+		if (region->pins[i].handle)
+			weft->rails[i].ops->unpin(weft->rails[i].port, &region->pins[i]);
+}
+
+static int pin_all(struct weft_region *region)
+{
+	struct weft *weft = region->weft;
+	struct rail *rail;
+	uint32_t i;
+	int rc;
+
+	for (i = 0; i < weft->rail_count; i++) {
+		rail = &weft->rails[i];
+		rc = rail->ops->pin(rail->port, region->base, region->len, region->access,
+				    &region->pins[i]);
+		if (rc) {
+			rc = pin_refused(rail, region, rc);
+			unpin_all(region);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static int register_region(struct weft *weft, void *arg)
+{
+	struct weft_region *region = arg;
+	int rc;
+
+	if (map_count(&weft->regions) >= REGIONS_MAX)
+		return err_set(-WEFT_ELIMIT, "%u regions are registered", REGIONS_MAX);
+	do {
+		region->slot = weft->next_region++;
+	} while (map_get_ptr(&weft->regions, region->slot));
+	region->generation = ++weft->next_generation;
+	rc = pin_all(region);
+	if (rc)
+		return rc;
+	rc = map_put_ptr(&weft->regions, region->slot, region);
+	if (rc) {
+		unpin_all(region);
+		return err_set(rc, "out of memory for the table of regions");
+	}
+	weft->stats.regions++;
+	return 0;
+}
+
+int weft_register(struct weft *weft, void *base, size_t len, uint32_t access,
+		  struct weft_region **ret)
+{
+	struct weft_region *region;
+	int rc;
+
+	if (!weft || !base || !len || !ret || (uintptr_t)base + len < (uintptr_t)base)
+		return err_set(-EINVAL, "memory %p of %zu bytes cannot be registered", base, len);
+	if (access & ~(uint32_t)ACCESS_ALL)
+		return err_set(-EINVAL, "unknown access 0x%x", access);
+	region = mem_zalloc(sizeof(*region) + weft->rail_count * sizeof(region->pins[0]));
+	if (!region)
+		return err_set(-ENOMEM, "out of memory");
+	region->weft = weft;
+	region->base = base;
+	region->len = len;
+	region->access = access;
+	list_init(&region->holdings);
+	rc = engine_run(weft, register_region, region);
+	if (rc) {
+		mem_free(region);
+		return rc;
+	}
+	*ret = region;
+	return 0;
+}
+
+void holding_drop(struct holding *holding)
+{
+	list_del(&holding->region_link);
+	list_del(&holding->peer_link);
+	holding->region->holders--;
+	engine_signal(holding->region->weft);
+	mem_free(holding);
+}
+
+void region_free(struct weft_region *region)
+{
+	struct weft *weft = region->weft;
+	struct list *link, *after;
+
+	list_for_each_safe(link, after, &region->holdings)
+		holding_drop(list_entry(link, struct holding, region_link));
+	unpin_all(region);
+	map_del(&weft->regions, region->slot, NULL);
+	weft->stats.regions--;
+	mem_free(region);
+}
+
+static int start_revoke(struct weft *weft, void *arg)
+{
+	struct weft_region *region = arg;
+	struct wire_grant grant = { .region = region->slot, .generation = region->generation };
+	struct holding *holding;
+	struct list *link, *after;
+
+	(void)weft;
+	atomic_store_explicit(&region->closing, true, memory_order_relaxed);
+	list_for_each_safe(link, after, &region->holdings)
+	{
+		holding = list_entry(link, struct holding, region_link);
+		if (holding->revoke_sent)
+			continue;
+		holding->revoke_sent = true;
+		peer_control(holding->peer, WIRE_REVOKE, &grant);
+	}
+	return 0;
+}
+
+static bool holders_guarded(const struct weft_region *region)
+{
+	const struct holding *holding;
+	const struct list *link;
+
+	list_for_each(link, &region->holdings)
+	{
+		holding = list_entry(link, struct holding, region_link);
+		if (!holding->peer->way->provider->unregister_guards)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The end of weft_unregister(): 0 when nothing can touch the memory. force: peers that did not
+ * answer are cut off, where a closed registration stops what they still send.
+ */
+static int finish_unregister(struct weft_region *region, bool force)
+{
+	struct list *link, *after;
+
+	if (region->flights)
+		return err_set(-WEFT_ENOTQUIET, "%u local operations have not ended",
+			       region->flights);
+	if (region->holders && !(force && holders_guarded(region)))
+		return err_set(-WEFT_ENOTQUIET, "%u peers have not answered the revocation",
+			       region->holders);
+	unpin_all(region);
+	list_for_each_safe(link, after, &region->holdings)
+	{
+		struct weft_peer *peer = list_entry(link, struct holding, region_link)->peer;
+
+		/* Takes its holdings along, this one and perhaps the next. */
+		peer_fail(peer, -WEFT_EPEERSTUCK);
+		after = region->holdings.next;
+	}
+	region_free(region);
+	return 0;
+}
+
+static int try_unregister(struct weft *weft, void *arg)
+{
+	(void)weft;
+	return finish_unregister(arg, false);
+}
+
+static int force_unregister(struct weft *weft, void *arg)
+{
+	(void)weft;
+	return finish_unregister(arg, true);
+}
+
+struct unregister_wait {
+	struct weft_region *region;
+	bool done;
+};
+
+static int poll_unregister(struct weft *weft, void *arg)
+{
+	struct unregister_wait *wait = arg;
+
+	(void)weft;
+	wait->done = wait->region->flights == 0 && wait->region->holders == 0;
+	return 0;
+}
+
+static bool region_quiet(void *arg)
+{
+	struct unregister_wait *wait = arg;
+
+	engine_run(wait->region->weft, poll_unregister, wait);
+	return wait->done;
+}
+
+int weft_unregister(struct weft_region *region, uint64_t timeout_ns)
+{
+	struct unregister_wait wait = { .region = region };
+	struct weft *weft;
+	int rc;
+
+	if (!region)
+		return 0;
+	weft = region->weft;
+	engine_run(weft, start_revoke, region);
+	if (!region_quiet(&wait) && timeout_ns) {
+		rc = engine_wait(weft, region_quiet, &wait, clock_deadline(clock_ns(), timeout_ns));
+		if (rc && rc != -EAGAIN)
+			return rc;
+	}
+	return engine_run(weft, timeout_ns ? force_unregister : try_unregister, region);
+}
+
+/* --- what peers ask --- */
+
+static struct holding *find_holding(const struct weft_peer *peer, const struct weft_region *region)
+{
+	struct holding *holding;
+	struct list *link;
+
+	list_for_each(link, &peer->holdings)
+	{
+		holding = list_entry(link, struct holding, peer_link);
+		if (holding->region == region)
+			return holding;
+	}
+	return NULL;
+}
+
+static int grant_region(struct weft_peer *peer, struct weft_region *region)
+{
+	struct holding *holding = find_holding(peer, region);
+
+	if (!holding) {
+		holding = mem_zalloc(sizeof(*holding));
+		if (!holding)
+			return -ENOMEM;
+		holding->region = region;
+		holding->peer = peer;
+		list_add_tail(&region->holdings, &holding->region_link);
+		list_add_tail(&peer->holdings, &holding->peer_link);
+		region->holders++;
+	}
+	holding->count++;
+	return 0;
+}
+
+void region_asked(struct weft_peer *peer, const struct wire_grant *grant)
+{
+	struct weft_region *region = map_get_ptr(&peer->weft->regions, grant->region);
+	struct wire_grant answer = *grant;
+
+	answer.code = 0;
+	if (!region || region->generation != grant->generation ||
+	    atomic_load_explicit(&region->closing, memory_order_relaxed))
+		answer.code = -WEFT_EREVOKED;
+	else
+		answer.code = grant_region(peer, region);
+	peer_control(peer, WIRE_GRANT, &answer);
+}
+
+void region_released(struct weft_peer *peer, const struct wire_grant *grant, bool revoked)
+{
+	struct weft_region *region = map_get_ptr(&peer->weft->regions, grant->region);
+	struct holding *holding;
+
+	if (!region || region->generation != grant->generation)
+		return;
+	holding = find_holding(peer, region);
+	if (holding && (revoked || --holding->count == 0))
+		holding_drop(holding);
+}

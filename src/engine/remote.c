@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Imported regions of peers: asked for, granted, guarded, revoked. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+
+struct import {
+	const struct wire_descriptor *descriptor;
+	struct weft_remote *remote;
+};
+
+static int status(const struct weft_remote *remote)
+{
+	return atomic_load_explicit(&remote->status, memory_order_relaxed);
+}
+
+static void set_status(struct weft_remote *remote, int value)
+{
+	atomic_store_explicit(&remote->status, value, memory_order_release);
+	if (remote->active)
+		peer_make_ready(remote->peer); /* to go on, or to fail what is queued */
+	engine_signal(remote->weft);
+}
+
+static struct wire_grant name_of(const struct weft_remote *remote)
+{
+	return (struct wire_grant){ .region = remote->region, .generation = remote->generation };
+}
+
+void remote_ask(struct weft_remote *remote)
+{
+	struct wire_grant grant = name_of(remote);
+
+	if (remote->asked || status(remote) != -EINPROGRESS)
+		return;
+	remote->asked = true;
+	peer_control(remote->peer, WIRE_ASK, &grant);
+}
+
+static int import(struct weft *weft, void *arg)
+{
+	struct import *import = arg;
+	const struct wire_descriptor *d = import->descriptor;
+	struct weft_remote *remote = import->remote;
+	const struct wire_way *far = NULL;
+	struct weft_peer *peer;
+	uint32_t i;
+	int rc;
+
+	rc = peer_get(weft, d, &peer);
+	if (rc)
+		return rc;
+	/* Keys and bases are those of the way that the peer is reached by. */
+	for (i = 0; i < d->way_count; i++)
+		if (d->ways[i].provider == peer->way->provider->number)
+			far = &d->ways[i];
+	if (!far)
+		return err_set(-WEFT_EDESCRIPTOR, "descriptor lacks the way '%s' to its engine",
+			       peer->way->provider->name);
+	remote->weft = weft;
+	remote->peer = peer;
+	remote->region = d->region;
+	remote->generation = d->generation;
+	remote->access = d->access;
+	remote->length = d->length;
+	remote->rail_count = far->rail_count;
+	for (i = 0; i < far->rail_count; i++) {
+		remote->bases[i] = far->rails[i].base;
+		remote->keys[i] = far->rails[i].key;
+	}
+	atomic_store_explicit(&remote->status, -EINPROGRESS, memory_order_relaxed);
+	list_add_tail(&peer->remotes, &remote->link);
+	if (atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_CONNECTED)
+		remote_ask(remote);
+	return status(remote) == -EINPROGRESS || status(remote) == 0 ? 0 : status(remote);
+}
+
+int weft_import(struct weft *weft, const void *descriptor, size_t len, struct weft_remote **ret)
+{
+	struct wire_descriptor *d;
+	struct weft_remote *remote;
+	struct import arg;
+	int rc;
+
+	if (!weft || !descriptor || !ret)
+		return err_set(-EINVAL, "engine, descriptor or ret is NULL");
+	d = mem_alloc(sizeof(*d));
+	remote = mem_zalloc(sizeof(*remote));
+	if (!d || !remote) {
+		rc = err_set(-ENOMEM, "out of memory");
+		goto out;
+	}
+	rc = wire_get_descriptor(d, descriptor, len);
+	if (rc)
+		goto out;
+	if (!d->has_region) {
+		rc = err_set(-WEFT_EDESCRIPTOR, "descriptor names an engine, not a region");
+		goto out;
+	}
+	arg = (struct import){ .descriptor = d, .remote = remote };
+	rc = engine_run(weft, import, &arg);
+	if (rc && remote->peer) { /* it was attached before it failed */
+		weft_remote_close(remote);
+		remote = NULL;
+	}
+	if (rc == 0) {
+		*ret = remote;
+		remote = NULL;
+	}
+out:
+	mem_free(remote);
+	mem_free(d);
+	return rc;
+}
+
+static int close_remote(struct weft *weft, void *arg)
+{
+	struct weft_remote *remote = arg;
+	struct weft_peer *peer = remote->peer;
+	struct wire_grant grant = name_of(remote);
+	int state = atomic_load_explicit(&peer->state, memory_order_relaxed);
+
+	(void)weft;
+	if (remote->active || remote->flights)
+		return err_set(-WEFT_ENOTQUIET, "%u transfers and %u operations have not ended",
+			       remote->active, remote->flights);
+	if (remote->asked && !remote->answer_revoke && status(remote) != -WEFT_EREVOKED &&
+	    state == PEER_CONNECTED)
+		peer_control(peer, WIRE_RELEASE, &grant);
+	list_del(&remote->link);
+	mem_free(remote);
+	peer_release(peer);
+	return 0;
+}
+
+int weft_remote_close(struct weft_remote *remote)
+{
+	return remote ? engine_run(remote->weft, close_remote, remote) : 0;
+}
+
+struct weft_peer *weft_remote_peer(const struct weft_remote *remote)
+{
+	return remote->peer;
+}
+
+uint64_t weft_remote_length(const struct weft_remote *remote)
+{
+	return remote->length;
+}
+
+uint32_t weft_remote_access(const struct weft_remote *remote)
+{
+	return remote->access;
+}
+
+int weft_remote_status(const struct weft_remote *remote)
+{
+	return atomic_load_explicit(&remote->status, memory_order_acquire);
+}
+
+static bool is_named(const struct weft_remote *remote, const struct wire_grant *grant)
+{
+	return remote->region == grant->region && remote->generation == grant->generation;
+}
+
+void remote_granted(struct weft_peer *peer, const struct wire_grant *grant)
+{
+	struct weft_remote *remote;
+	struct list *link;
+
+	list_for_each(link, &peer->remotes)
+	{
+		remote = list_entry(link, struct weft_remote, link);
+		if (is_named(remote, grant) && status(remote) == -EINPROGRESS)
+			set_status(remote, grant->code <= 0 ? grant->code : -WEFT_EMESSAGE);
+	}
+}
+
+/* Answers once nothing of ours is under way to the region any more. */
+static void answer_revoke(struct weft_peer *peer, const struct wire_grant *grant)
+{
+	struct weft_remote *remote;
+	struct list *link;
+
+	list_for_each(link, &peer->remotes)
+	{
+		remote = list_entry(link, struct weft_remote, link);
+		if (is_named(remote, grant) && remote->flights)
+			return;
+	}
+	list_for_each(link, &peer->remotes)
+	{
+		remote = list_entry(link, struct weft_remote, link);
+		if (is_named(remote, grant))
+			remote->answer_revoke = false;
+	}
+	peer_control(peer, WIRE_REVOKED, grant);
+}
+
+void remote_revoke(struct weft_peer *peer, const struct wire_grant *grant)
+{
+	struct weft_remote *remote;
+	struct list *link;
+
+	list_for_each(link, &peer->remotes)
+	{
+		remote = list_entry(link, struct weft_remote, link);
+		if (!is_named(remote, grant))
+			continue;
+		remote->answer_revoke = true;
+		set_status(remote, -WEFT_EREVOKED);
+	}
+	answer_revoke(peer, grant);
+}
+
+void remote_flight_ended(struct weft_remote *remote)
+{
+	struct wire_grant grant;
+
+	if (!remote->answer_revoke || remote->flights)
+		return;
+	grant = name_of(remote);
+	answer_revoke(remote->peer, &grant);
+}
+
+void remotes_fail(struct weft_peer *peer, int reason)
+{
+	struct list *link;
+
+	list_for_each(link, &peer->remotes)
+		set_status(list_entry(link, struct weft_remote, link), reason);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For tests only; not exported from the shared library. */
+#ifndef WEFT_ENGINE_TESTING_H
+#define WEFT_ENGINE_TESTING_H
+
+#include "engine/engine.h"
+
+/* Rewrites a region's descriptor so that its keys are wrong, with a right checksum. */
+int weft_test_forge_key(void *descriptor, size_t len);
+/* The provider's row of the way to a peer. */
+const struct provider *weft_test_provider(const struct weft_peer *peer);
+
+#endif /* WEFT_ENGINE_TESTING_H */

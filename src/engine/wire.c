@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/wire.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/hash.h"
+
+/* "WEFT" and "WM", little-endian. */
+#define DESCRIPTOR_MAGIC 0x54464557u
+#define MESSAGE_MAGIC    0x4d57u
+#define DESCRIPTOR_HEAD  20u /* magic u32, version u16, flags u16, length u32, checksum u64 */
+#define FLAG_REGION      1u
+
+static void put_rail(struct wbuf *out, const struct wire_rail *rail, bool region)
+{
+	buf_put_u8(out, rail->addr_len);
+	buf_put_bytes(out, rail->addr, rail->addr_len);
+	if (region) {
+		buf_put_u64(out, rail->base);
+		buf_put_u64(out, rail->key);
+	}
+}
+
+static void put_ways(struct wbuf *out, const struct wire_descriptor *d)
+{
+	uint32_t i, j;
+
+	buf_put_u8(out, d->way_count);
+	for (i = 0; i < d->way_count; i++) {
+		buf_put_u8(out, d->ways[i].provider);
+		buf_put_u8(out, d->ways[i].rail_count);
+		for (j = 0; j < d->ways[i].rail_count; j++)
+			put_rail(out, &d->ways[i].rails[j], d->has_region);
+	}
+}
+
+int wire_put_descriptor(const struct wire_descriptor *d, void *buf, size_t *len)
+{
+	struct wbuf out;
+
+	wbuf_init(&out, buf, *len);
+	buf_put_u32(&out, DESCRIPTOR_MAGIC);
+	buf_put_u16(&out, WIRE_VERSION);
+	buf_put_u16(&out, d->has_region ? FLAG_REGION : 0);
+	buf_put_u32(&out, 0);
+	buf_put_u64(&out, 0);
+	buf_put_bytes(&out, d->id, sizeof(d->id));
+	buf_put_u64(&out, d->host);
+	buf_put_u32(&out, d->pid);
+	if (d->has_region) {
+		buf_put_u32(&out, d->region);
+		buf_put_u32(&out, d->generation);
+		buf_put_u32(&out, d->access);
+		buf_put_u64(&out, d->length);
+	}
+	put_ways(&out, d);
+	if (!wbuf_ok(&out))
+		return -EMSGSIZE;
+	buf_patch_u32(&out, 8, (uint32_t)out.used);
+	buf_patch_u64(&out, 12,
+		      hash_content(out.data + DESCRIPTOR_HEAD, out.used - DESCRIPTOR_HEAD) ^
+			      (d->has_region ? FLAG_REGION : 0));
+	*len = out.used;
+	return 0;
+}
+
+static bool get_rail(struct rbuf *in, struct wire_rail *rail, bool region)
+{
+	if (!buf_get_u8(in, &rail->addr_len) || rail->addr_len == 0 ||
+	    rail->addr_len > sizeof(rail->addr) || !buf_get_copy(in, rail->addr, rail->addr_len))
+		return false;
+	if (region)
+		return buf_get_u64(in, &rail->base) && buf_get_u64(in, &rail->key);
+	return true;
+}
+
+static bool get_ways(struct rbuf *in, struct wire_descriptor *d)
+{
+	struct wire_way *way;
+	uint8_t count, i, j;
+
+	if (!buf_get_u8(in, &count) || count > WIRE_WAYS_MAX)
+		return false;
+	for (i = 0; i < count; i++) {
+		way = &d->ways[d->way_count];
+		if (!buf_get_u8(in, &way->provider) || !buf_get_u8(in, &way->rail_count) ||
+		    way->rail_count == 0 || way->rail_count > WIRE_RAILS_MAX)
+			return false;
+		for (j = 0; j < way->rail_count; j++)
+			if (!get_rail(in, &way->rails[j], d->has_region))
+				return false;
+		if (provider_by_number(way->provider))
+			d->way_count++;
+	}
+	return rbuf_end(in);
+}
+
+static int check_head(struct rbuf *in, size_t len, uint16_t *flags)
+{
+	uint32_t magic = 0, total = 0;
+	uint64_t checksum = 0;
+	uint16_t version = 0;
+
+	if (!buf_get_u32(in, &magic) || magic != DESCRIPTOR_MAGIC)
+		return err_set(-WEFT_EDESCRIPTOR, "descriptor of %zu bytes has no weft mark", len);
+	if (!buf_get_u16(in, &version))
+		return err_set(-WEFT_EDESCRIPTOR, "descriptor is cut after %zu bytes", len);
+	if (version != WIRE_VERSION)
+		return err_set(-WEFT_EVERSION, "descriptor has version %u, this is %u", version,
+			       WIRE_VERSION);
+	if (!buf_get_u16(in, flags) || !buf_get_u32(in, &total) || !buf_get_u64(in, &checksum) ||
+	    total != len)
+		return err_set(-WEFT_EDESCRIPTOR, "descriptor states %u bytes, has %zu", total,
+			       len);
+	if (checksum != (hash_content(in->data + DESCRIPTOR_HEAD, len - DESCRIPTOR_HEAD) ^ *flags))
+		return err_set(-WEFT_EDESCRIPTOR, "descriptor's checksum is wrong");
+	return 0;
+}
+
+int wire_get_descriptor(struct wire_descriptor *ret, const void *buf, size_t len)
+{
+	uint16_t flags = 0;
+	struct rbuf in;
+	int rc;
+
+	rbuf_init(&in, buf, len);
+	rc = check_head(&in, len, &flags);
+	if (rc)
+		return rc;
+	ret->has_region = flags & FLAG_REGION;
+	ret->way_count = 0;
+	buf_get_copy(&in, ret->id, sizeof(ret->id));
+	buf_get_u64(&in, &ret->host);
+	buf_get_u32(&in, &ret->pid);
+	if (ret->has_region) {
+		buf_get_u32(&in, &ret->region);
+		buf_get_u32(&in, &ret->generation);
+		buf_get_u32(&in, &ret->access);
+		buf_get_u64(&in, &ret->length);
+	}
+	if (!get_ways(&in, ret) || flags & ~FLAG_REGION)
+		return err_set(-WEFT_EDESCRIPTOR, "descriptor's fields do not fit its length");
+	return 0;
+}
+
+void wire_put_head(const struct wire_head *head, uint8_t buf[WIRE_HEAD_BYTES])
+{
+	struct wbuf out;
+
+	wbuf_init(&out, buf, WIRE_HEAD_BYTES);
+	buf_put_u16(&out, MESSAGE_MAGIC);
+	buf_put_u8(&out, WIRE_VERSION);
+	buf_put_u8(&out, head->type);
+	buf_put_u32(&out, head->slot);
+	buf_put_u64(&out, head->token);
+}
+
+int wire_get_head(struct wire_head *ret, const void *buf, size_t len)
+{
+	uint16_t magic = 0;
+	uint8_t version = 0;
+	struct rbuf in;
+
+	rbuf_init(&in, buf, len);
+	buf_get_u16(&in, &magic);
+	buf_get_u8(&in, &version);
+	buf_get_u8(&in, &ret->type);
+	buf_get_u32(&in, &ret->slot);
+	if (!buf_get_u64(&in, &ret->token) || magic != MESSAGE_MAGIC)
+		return err_set(-WEFT_EMESSAGE, "message of %zu bytes is not weft's", len);
+	if (version != WIRE_VERSION)
+		return err_set(-WEFT_EVERSION, "message has version %u, this is %u", version,
+			       WIRE_VERSION);
+	return 0;
+}
+
+static int put_end(const struct wbuf *out, size_t *len)
+{
+	if (!wbuf_ok(out))
+		return -EMSGSIZE;
+	*len = out->used;
+	return 0;
+}
+
+static int get_end(const struct rbuf *in)
+{
+	return rbuf_end(in) ? 0 : err_set(-WEFT_EMESSAGE, "message fields do not fit its length");
+}
+
+int wire_put_hello(const struct wire_hello *hello, void *buf, size_t *len)
+{
+	struct wbuf out;
+
+	wbuf_init(&out, buf, *len);
+	buf_put_bytes(&out, hello->expected, WIRE_ID_BYTES);
+	buf_put_u32(&out, hello->slot);
+	buf_put_u64(&out, hello->token);
+	buf_put_u16(&out, (uint16_t)hello->descriptor_len);
+	buf_put_bytes(&out, hello->descriptor, hello->descriptor_len);
+	return put_end(&out, len);
+}
+
+int wire_get_hello(struct wire_hello *ret, const void *buf, size_t len)
+{
+	uint16_t descriptor_len = 0;
+	struct rbuf in;
+
+	rbuf_init(&in, buf, len);
+	buf_get_copy(&in, ret->expected, WIRE_ID_BYTES);
+	buf_get_u32(&in, &ret->slot);
+	buf_get_u64(&in, &ret->token);
+	buf_get_u16(&in, &descriptor_len);
+	buf_get_bytes(&in, &ret->descriptor, descriptor_len);
+	ret->descriptor_len = descriptor_len;
+	return get_end(&in);
+}
+
+int wire_put_welcome(const struct wire_welcome *welcome, void *buf, size_t *len)
+{
+	struct wbuf out;
+
+	wbuf_init(&out, buf, *len);
+	buf_put_bytes(&out, welcome->id, WIRE_ID_BYTES);
+	buf_put_u32(&out, welcome->slot);
+	buf_put_u64(&out, welcome->token);
+	return put_end(&out, len);
+}
+
+int wire_get_welcome(struct wire_welcome *ret, const void *buf, size_t len)
+{
+	struct rbuf in;
+
+	rbuf_init(&in, buf, len);
+	buf_get_copy(&in, ret->id, WIRE_ID_BYTES);
+	buf_get_u32(&in, &ret->slot);
+	buf_get_u64(&in, &ret->token);
+	return get_end(&in);
+}
+
+int wire_put_grant(const struct wire_grant *grant, void *buf, size_t *len)
+{
+	struct wbuf out;
+
+	wbuf_init(&out, buf, *len);
+	buf_put_u32(&out, grant->region);
+	buf_put_u32(&out, grant->generation);
+	buf_put_u32(&out, (uint32_t)grant->code);
+	return put_end(&out, len);
+}
+
+int wire_get_grant(struct wire_grant *ret, const void *buf, size_t len)
+{
+	uint32_t code = 0;
+	struct rbuf in;
+
+	rbuf_init(&in, buf, len);
+	buf_get_u32(&in, &ret->region);
+	buf_get_u32(&in, &ret->generation);
+	buf_get_u32(&in, &code);
+	ret->code = (int32_t)code;
+	return get_end(&in);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pure: descriptors and engine messages as bytes. Everything read here comes from the network. */
+#ifndef WEFT_ENGINE_WIRE_H
+#define WEFT_ENGINE_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "transport/transport.h"
+
+#define WIRE_VERSION    1u
+#define WIRE_ID_BYTES   16u
+#define WIRE_RAILS_MAX  32u
+#define WIRE_WAYS_MAX   6u
+#define WIRE_HEAD_BYTES 16u
+#define WIRE_NO_SLOT    UINT32_MAX
+
+struct wire_rail {
+	uint8_t addr_len;
+	uint8_t addr[PORT_ADDRESS_MAX];
+	uint64_t base; /* of the region on this rail */
+	uint64_t key;
+};
+
+struct wire_way {
+	uint8_t provider; /* number in fabric.def */
+	uint8_t rail_count;
+	struct wire_rail rails[WIRE_RAILS_MAX];
+};
+
+/* A descriptor: an engine, and one of its regions when has_region. */
+struct wire_descriptor {
+	uint8_t id[WIRE_ID_BYTES]; /* of this run of the engine: its incarnation */
+	uint64_t host;
+	uint32_t pid;
+	bool has_region;
+	uint32_t region;
+	uint32_t generation;
+	uint32_t access;
+	uint64_t length;
+	uint8_t way_count;
+	struct wire_way ways[WIRE_WAYS_MAX];
+};
+
+/* Writes a descriptor; *len room in, bytes out. -EMSGSIZE. */
+int wire_put_descriptor(const struct wire_descriptor *descriptor, void *buf, size_t *len);
+/* -WEFT_EDESCRIPTOR, -WEFT_EVERSION. Ways of providers that this release does not know are skipped.
+ */
+int wire_get_descriptor(struct wire_descriptor *ret, const void *buf, size_t len);
+
+enum wire_type {
+	WIRE_HELLO = 1,   /* wire_hello: first contact */
+	WIRE_WELCOME = 2, /* wire_welcome: answer to it */
+	WIRE_REFUSE = 3,  /* wire_code: answer to a HELLO meant for another, or over a limit */
+	WIRE_DATA = 4,    /* payload of weft_notify() */
+	WIRE_ASK = 5,     /* wire_grant: may I use this region? */
+	WIRE_GRANT = 6,   /* wire_grant with code: answer to it */
+	WIRE_RELEASE = 7, /* wire_grant: I use it no more */
+	WIRE_REVOKE = 8,  /* wire_grant: use it no more */
+	WIRE_REVOKED = 9, /* wire_grant: nothing of mine touches it any more */
+	WIRE_BYE = 10,    /* the sender closes */
+};
+
+/* In front of each message. slot and token are what the receiver gave the sender at the handshake.
+ */
+struct wire_head {
+	uint8_t type;
+	uint32_t slot;
+	uint64_t token;
+};
+
+void wire_put_head(const struct wire_head *head, uint8_t buf[WIRE_HEAD_BYTES]);
+/* -WEFT_EMESSAGE, -WEFT_EVERSION. */
+int wire_get_head(struct wire_head *ret, const void *buf, size_t len);
+
+struct wire_hello {
+	uint8_t expected[WIRE_ID_BYTES]; /* whom the sender wants */
+	uint32_t slot;                   /* what to put in messages to the sender */
+	uint64_t token;
+	size_t descriptor_len; /* of the sending engine */
+	const void *descriptor;
+};
+int wire_put_hello(const struct wire_hello *hello, void *buf, size_t *len);
+int wire_get_hello(struct wire_hello *ret, const void *buf, size_t len);
+
+struct wire_welcome {
+	uint8_t id[WIRE_ID_BYTES]; /* of the answering engine */
+	uint32_t slot;
+	uint64_t token;
+};
+int wire_put_welcome(const struct wire_welcome *welcome, void *buf, size_t *len);
+int wire_get_welcome(struct wire_welcome *ret, const void *buf, size_t len);
+
+struct wire_grant {
+	uint32_t region;
+	uint32_t generation;
+	int32_t code; /* 0 or a negative error, in GRANT and REFUSE */
+};
+int wire_put_grant(const struct wire_grant *grant, void *buf, size_t *len);
+int wire_get_grant(struct wire_grant *ret, const void *buf, size_t len);
+
+#endif /* WEFT_ENGINE_WIRE_H */
