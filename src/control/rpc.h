@@ -113,6 +113,7 @@ void rpc_fail(struct rpc_call *call, enum rpc_status status, const char *text);
 
 struct rpc_channel; /* to one server; any threads may use it */
 struct rpc_op;      /* one call; used by one thread at a time */
+struct rpc_queue;   /* where calls end, for one thread that waits for many */
 
 /* Does not connect yet. -EINVAL: not an address. */
 int rpc_channel_open(struct rpc_channel **ret, const char *addr);
@@ -121,13 +122,19 @@ void rpc_channel_close(struct rpc_channel *channel);
 /* As HOST:PORT. */
 const char *rpc_channel_address(const struct rpc_channel *channel);
 
+int rpc_queue_open(struct rpc_queue **ret);
+/* Every op of it must be closed before. NULL is fine. */
+void rpc_queue_close(struct rpc_queue *queue);
+/* An op that has ended and was not returned before; NULL: none within timeout_ns. */
+struct rpc_op *rpc_queue_next(struct rpc_queue *queue, uint64_t timeout_ns);
+
 /*
  * Starts a call that ends within timeout_ns. buf is from mem_alloc() and belongs to rpc from here
- * on, also on failure. The call goes on only while somebody is in rpc_op_wait() for this or another
- * op of the channel.
+ * on, also on failure. queue may be NULL. The call goes on only while somebody waits for an op of
+ * the channel.
  */
-int rpc_start(struct rpc_channel *channel, const char *path, void *buf, size_t len,
-	      uint64_t timeout_ns, struct rpc_op **ret);
+int rpc_start(struct rpc_channel *channel, struct rpc_queue *queue, const char *path, void *buf,
+	      size_t len, uint64_t timeout_ns, struct rpc_op **ret);
 /*
  * 0: answered, see rpc_op_data(). -EAGAIN: not within timeout_ns (0: just look). Else how the call
  * failed, with gRPC's text in the detail; asked again, it says the same:
@@ -136,6 +143,9 @@ int rpc_start(struct rpc_channel *channel, const char *path, void *buf, size_t l
  * the bytes; -WEFT_EQUEUEFULL it is overloaded; -EACCES.
  */
 int rpc_op_wait(struct rpc_op *op, uint64_t timeout_ns);
+/* The caller's pointer; NULL at first. */
+void rpc_op_set_ctx(struct rpc_op *op, void *ctx);
+void *rpc_op_ctx(const struct rpc_op *op);
 /* Makes it end soon as -WEFT_ECANCELLED, unless it has ended. */
 void rpc_op_cancel(struct rpc_op *op);
 /* The answer; borrowed until rpc_op_close(). */

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "control/rpc.h"
 #include "control/rpc_core.h"
 
@@ -22,9 +23,17 @@ struct rpc_channel {
 	char address[CHANNEL_ADDRESS_MAX];
 };
 
+struct rpc_queue {
+	grpc_completion_queue *cq;
+	struct list ready; /* ended while another op was waited for */
+};
+
 struct rpc_op {
 	struct rpc_channel *channel;
-	grpc_completion_queue *cq; /* of this op alone: any number can be waited for at a time */
+	struct rpc_queue *queue;
+	struct list link; /* in queue->ready */
+	void *ctx;
+	grpc_completion_queue *cq; /* of this op alone if it has no queue */
 	grpc_call *call;
 	grpc_metadata_array initial, trailing;
 	grpc_byte_buffer *payload;
@@ -131,8 +140,11 @@ static void op_free(struct rpc_op *op)
 {
 	if (op->call)
 		grpc_call_unref(op->call);
-	grpc_completion_queue_shutdown(op->cq);
-	grpc_completion_queue_destroy(op->cq);
+	if (!op->queue) {
+		grpc_completion_queue_shutdown(op->cq);
+		grpc_completion_queue_destroy(op->cq);
+	}
+	list_del(&op->link);
 	if (op->payload)
 		grpc_byte_buffer_destroy(op->payload);
 	grpc_metadata_array_destroy(&op->initial);
@@ -142,7 +154,8 @@ static void op_free(struct rpc_op *op)
 	mem_free(op);
 }
 
-static struct rpc_op *op_new(struct rpc_channel *channel, const char *path, uint64_t timeout_ns)
+static struct rpc_op *op_new(struct rpc_channel *channel, struct rpc_queue *queue, const char *path,
+			     uint64_t timeout_ns)
 {
 	struct rpc_op *op = mem_zalloc(sizeof(*op));
 	grpc_slice method;
@@ -150,11 +163,13 @@ static struct rpc_op *op_new(struct rpc_channel *channel, const char *path, uint
 	if (!op)
 		return NULL;
 	op->channel = channel;
+	op->queue = queue;
+	list_init(&op->link);
 	op->reply = grpc_empty_slice();
 	op->text = grpc_empty_slice();
 	grpc_metadata_array_init(&op->initial);
 	grpc_metadata_array_init(&op->trailing);
-	op->cq = grpc_completion_queue_create_for_pluck(NULL);
+	op->cq = queue ? queue->cq : grpc_completion_queue_create_for_pluck(NULL);
 	method = grpc_slice_from_copied_string(path);
 	op->call = grpc_channel_create_call(channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS, op->cq,
 					    method, NULL, rpc_core_after(timeout_ns), NULL);
@@ -162,8 +177,8 @@ static struct rpc_op *op_new(struct rpc_channel *channel, const char *path, uint
 	return op;
 }
 
-int rpc_start(struct rpc_channel *channel, const char *path, void *buf, size_t len,
-	      uint64_t timeout_ns, struct rpc_op **ret)
+int rpc_start(struct rpc_channel *channel, struct rpc_queue *queue, const char *path, void *buf,
+	      size_t len, uint64_t timeout_ns, struct rpc_op **ret)
 {
 	grpc_byte_buffer *message;
 	grpc_call_error error;
@@ -174,7 +189,7 @@ int rpc_start(struct rpc_channel *channel, const char *path, void *buf, size_t l
 		return err_set(-WEFT_ETOOLARGE, "a gRPC message of %zu bytes: at most %u", len,
 			       RPC_MESSAGE_MAX);
 	}
-	op = op_new(channel, path, timeout_ns);
+	op = op_new(channel, queue, path, timeout_ns);
 	if (!op) {
 		mem_free(buf);
 		return err_set(-ENOMEM, "no memory for a gRPC call");
@@ -194,14 +209,7 @@ int rpc_start(struct rpc_channel *channel, const char *path, void *buf, size_t l
  */
 static bool op_is_wrong_server(const char *text)
 {
-	static const char *const signs[] = {
-		"http1.x server", "Failed parsing HTTP/2", "HTTP/2", "Frame size", "frame",
-	};
-
-	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
-		if (strstr(text, signs[i]))
-			return true;
-	return false;
+	return strstr(text, "http1.x server") || strstr(text, "Failed parsing HTTP/2");
 }
 
 static int op_code(grpc_status_code status, const char *text)
@@ -258,23 +266,83 @@ static void op_end(struct rpc_op *op)
 		op->rc = -WEFT_EPROTOCOL;
 }
 
-/* Whether it has ended. */
-static bool op_pluck(struct rpc_op *op, uint64_t timeout_ns)
+/* The next op that ends at the queue; NULL: none until the deadline. */
+static struct rpc_op *queue_pull(struct rpc_queue *queue, gpr_timespec deadline)
 {
-	grpc_event event;
+	grpc_event event = grpc_completion_queue_next(queue->cq, deadline, NULL);
 
-	if (op->ended)
-		return true;
-	event = grpc_completion_queue_pluck(op->cq, op, rpc_core_after(timeout_ns), NULL);
 	if (event.type != GRPC_OP_COMPLETE)
-		return false;
-	op_end(op);
-	return true;
+		return NULL;
+	op_end(event.tag);
+	return event.tag;
+}
+
+/* Whether it has ended. */
+static bool op_pull(struct rpc_op *op, uint64_t timeout_ns)
+{
+	gpr_timespec deadline = rpc_core_after(timeout_ns);
+	struct rpc_op *other;
+
+	if (!op->queue && !op->ended &&
+	    grpc_completion_queue_pluck(op->cq, op, deadline, NULL).type == GRPC_OP_COMPLETE)
+		op_end(op);
+	while (op->queue && !op->ended) {
+		other = queue_pull(op->queue, deadline);
+		if (!other)
+			break;
+		list_add_tail(&op->queue->ready, &other->link);
+	}
+	return op->ended;
 }
 
 int rpc_op_wait(struct rpc_op *op, uint64_t timeout_ns)
 {
-	return op_pluck(op, timeout_ns) ? op_report(op) : -EAGAIN;
+	return op_pull(op, timeout_ns) ? op_report(op) : -EAGAIN;
+}
+
+struct rpc_op *rpc_queue_next(struct rpc_queue *queue, uint64_t timeout_ns)
+{
+	struct list *ready = list_pop(&queue->ready);
+
+	if (ready)
+		return list_entry(ready, struct rpc_op, link);
+	return queue_pull(queue, rpc_core_after(timeout_ns));
+}
+
+int rpc_queue_open(struct rpc_queue **ret)
+{
+	struct rpc_queue *queue = mem_zalloc(sizeof(*queue));
+
+	if (!queue)
+		return err_set(-ENOMEM, "no memory for a gRPC queue");
+	rpc_core_get();
+	list_init(&queue->ready);
+	queue->cq = grpc_completion_queue_create_for_next(NULL);
+	*ret = queue;
+	return 0;
+}
+
+void rpc_queue_close(struct rpc_queue *queue)
+{
+	if (!queue)
+		return;
+	grpc_completion_queue_shutdown(queue->cq);
+	while (grpc_completion_queue_next(queue->cq, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL)
+		       .type != GRPC_QUEUE_SHUTDOWN)
+		;
+	grpc_completion_queue_destroy(queue->cq);
+	rpc_core_put();
+	mem_free(queue);
+}
+
+void rpc_op_set_ctx(struct rpc_op *op, void *ctx)
+{
+	op->ctx = ctx;
+}
+
+void *rpc_op_ctx(const struct rpc_op *op)
+{
+	return op->ctx;
 }
 
 void rpc_op_cancel(struct rpc_op *op)
@@ -298,7 +366,7 @@ void rpc_op_close(struct rpc_op *op)
 	if (!op)
 		return;
 	rpc_op_cancel(op);
-	while (!op_pluck(op, RPC_FOREVER))
+	while (!op_pull(op, RPC_FOREVER))
 		;
 	op_free(op);
 }
@@ -307,7 +375,7 @@ int rpc_unary(struct rpc_channel *channel, const char *path, void *buf, size_t l
 	      uint64_t timeout_ns, struct rpc_op **ret)
 {
 	struct rpc_op *op;
-	int rc = rpc_start(channel, path, buf, len, timeout_ns, &op);
+	int rc = rpc_start(channel, NULL, path, buf, len, timeout_ns, &op);
 
 	if (rc)
 		return rc;

@@ -249,7 +249,7 @@ static void largest_message_passes_and_one_more_byte_does_not(void **state)
 		bytes[i] = (char)(i * 2654435761u >> 24);
 	expect_echo(channel, bytes, RPC_MESSAGE_MAX);
 	free(bytes);
-	assert_int_equal(rpc_start(channel, "/t.T/Echo", mem_zalloc(RPC_MESSAGE_MAX + 1u),
+	assert_int_equal(rpc_start(channel, NULL, "/t.T/Echo", mem_zalloc(RPC_MESSAGE_MAX + 1u),
 				   RPC_MESSAGE_MAX + 1u, SECOND, &op),
 			 -WEFT_ETOOLARGE);
 	assert_int_equal(call("/t.T/Large", "", 0, &op), -WEFT_EQUEUEFULL);
@@ -308,7 +308,8 @@ static void late_answer_arrives(void **state)
 	struct rpc_call *waiting;
 
 	(void)state;
-	assert_int_equal(rpc_start(channel, "/t.T/Hold", copy("q", 1), 1, 20 * SECOND, &op), 0);
+	assert_int_equal(rpc_start(channel, NULL, "/t.T/Hold", copy("q", 1), 1, 20 * SECOND, &op),
+			 0);
 	assert_int_equal(rpc_op_wait(op, SECOND / 20), -EAGAIN);
 	waiting = held_take();
 	assert_non_null(waiting);
@@ -333,6 +334,39 @@ static void expect_cancelled(struct rpc_call *waiting)
 	rpc_reply(waiting, copy("late", 4), 4);
 }
 
+static void queue_tells_which_call_has_ended(void **state)
+{
+	struct rpc_queue *queue = NULL;
+	struct rpc_op *ops[3], *ended;
+	struct rpc_call *calls[3];
+
+	(void)state;
+	assert_int_equal(rpc_queue_open(&queue), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(
+			rpc_start(channel, queue, "/t.T/Hold", NULL, 0, RPC_FOREVER, &ops[i]), 0);
+		rpc_op_set_ctx(ops[i], &calls[i]);
+		assert_null(rpc_queue_next(queue, SECOND / 20));
+		calls[i] = held_take();
+		assert_non_null(calls[i]);
+	}
+	rpc_reply(calls[1], copy("b", 1), 1);
+	ended = rpc_queue_next(queue, 10 * SECOND);
+	assert_ptr_equal(ended, ops[1]);
+	assert_ptr_equal(rpc_op_ctx(ended), &calls[1]);
+	assert_int_equal(rpc_op_wait(ended, 0), 0);
+	rpc_op_close(ended);
+	/* One that ends while another is waited for is told later, once. */
+	rpc_reply(calls[0], NULL, 0);
+	assert_int_equal(rpc_op_wait(ops[2], SECOND / 5), -EAGAIN);
+	assert_ptr_equal(rpc_queue_next(queue, 0), ops[0]);
+	assert_null(rpc_queue_next(queue, 0));
+	rpc_op_close(ops[0]);
+	rpc_op_close(ops[2]);
+	expect_cancelled(calls[2]);
+	rpc_queue_close(queue);
+}
+
 static void deadline_ends_a_call(void **state)
 {
 	struct rpc_op *op = NULL;
@@ -351,7 +385,7 @@ static void cancel_ends_a_call(void **state)
 	struct rpc_call *waiting;
 
 	(void)state;
-	assert_int_equal(rpc_start(channel, "/t.T/Hold", NULL, 0, RPC_FOREVER, &op), 0);
+	assert_int_equal(rpc_start(channel, NULL, "/t.T/Hold", NULL, 0, RPC_FOREVER, &op), 0);
 	assert_int_equal(rpc_op_wait(op, SECOND / 20), -EAGAIN);
 	waiting = held_take();
 	assert_non_null(waiting);
@@ -361,7 +395,7 @@ static void cancel_ends_a_call(void **state)
 	assert_int_equal(rpc_op_wait(op, 0), -WEFT_ECANCELLED);
 	rpc_op_close(op);
 	expect_cancelled(waiting);
-	assert_int_equal(rpc_start(channel, "/t.T/Hold", NULL, 0, RPC_FOREVER, &closed), 0);
+	assert_int_equal(rpc_start(channel, NULL, "/t.T/Hold", NULL, 0, RPC_FOREVER, &closed), 0);
 	assert_int_equal(rpc_op_wait(closed, SECOND / 20), -EAGAIN);
 	rpc_op_close(closed);
 	expect_cancelled(held_take());
@@ -374,8 +408,8 @@ static void hundred_calls_run_side_by_side(void **state)
 
 	(void)state;
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(rpc_start(channel, "/t.T/Hold", copy(&i, sizeof(i)), sizeof(i),
-					   20 * SECOND, &ops[i]),
+		assert_int_equal(rpc_start(channel, NULL, "/t.T/Hold", copy(&i, sizeof(i)),
+					   sizeof(i), 20 * SECOND, &ops[i]),
 				 0);
 	assert_int_equal(rpc_op_wait(ops[99], SECOND / 10), -EAGAIN);
 	for (int i = 0; i < 100; i++) {
@@ -441,7 +475,8 @@ static void calls_past_the_limit_are_refused(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(rpc_start(to, "/t.T/Hold", NULL, 0, 20 * SECOND, &ops[i]), 0);
+		assert_int_equal(rpc_start(to, NULL, "/t.T/Hold", NULL, 0, 20 * SECOND, &ops[i]),
+				 0);
 		assert_int_equal(rpc_op_wait(ops[i], SECOND / 20), -EAGAIN);
 		calls[i] = held_take();
 		assert_non_null(calls[i]);
@@ -625,10 +660,10 @@ static void stop_lets_calls_end_and_takes_no_more(void **state)
 	struct rpc_call *first, *second;
 
 	(void)state;
-	assert_int_equal(rpc_start(to, "/t.T/Hold", NULL, 0, 20 * SECOND, &ended), 0);
+	assert_int_equal(rpc_start(to, NULL, "/t.T/Hold", NULL, 0, 20 * SECOND, &ended), 0);
 	assert_int_equal(rpc_op_wait(ended, SECOND / 20), -EAGAIN);
 	first = held_take();
-	assert_int_equal(rpc_start(to, "/t.T/Hold", NULL, 0, 20 * SECOND, &cut), 0);
+	assert_int_equal(rpc_start(to, NULL, "/t.T/Hold", NULL, 0, 20 * SECOND, &cut), 0);
 	assert_int_equal(rpc_op_wait(cut, SECOND / 20), -EAGAIN);
 	second = held_take();
 	assert_true(first && second);
@@ -725,6 +760,7 @@ int main(void)
 		cmocka_unit_test(unknown_method_is_told),
 		cmocka_unit_test(peer_is_named),
 		cmocka_unit_test(late_answer_arrives),
+		cmocka_unit_test(queue_tells_which_call_has_ended),
 		cmocka_unit_test(deadline_ends_a_call),
 		cmocka_unit_test(cancel_ends_a_call),
 		cmocka_unit_test(hundred_calls_run_side_by_side),
