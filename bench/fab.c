@@ -3,10 +3,11 @@
 
 #include <errno.h>
 #include <rdma/fi_errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "base/err.h"
 
 #define FAB_CQ_SIZE     8192
 #define FAB_ADDRESS_MAX 256
@@ -17,10 +18,9 @@ struct fab_name {
 	unsigned char address[FAB_ADDRESS_MAX];
 };
 
-static int fab_fail(const char *what, int rc)
+int fab_fail(const char *what, int rc)
 {
-	fprintf(stderr, "%s: %s (%d)\n", what, fi_strerror(-rc), rc);
-	return rc;
+	return err_set(-WEFT_EPROVIDER, "%s: %s (%d)", what, fi_strerror(-rc), rc);
 }
 
 static const char *fab_libfabric_name(const char *provider)
@@ -64,7 +64,20 @@ static int fab_find(struct fab *fab, const struct fab_opts *opts)
 	rc = fi_getinfo(fi_version(), ip ? "127.0.0.1" : NULL, NULL, ip ? FI_SOURCE : 0, hints,
 			&fab->info);
 	fi_freeinfo(hints);
+	if (rc == -FI_ENODATA)
+		return err_set(-WEFT_ENOPROVIDER, "libfabric offers no RDM endpoint of '%s'",
+			       opts->provider);
 	return rc ? fab_fail("fi_getinfo", rc) : 0;
+}
+
+static int fab_domain(struct fab *fab)
+{
+	int rc = fi_fabric(fab->info->fabric_attr, &fab->fabric, NULL);
+
+	if (rc)
+		return fab_fail("fi_fabric", rc);
+	rc = fi_domain(fab->fabric, fab->info, &fab->domain, NULL);
+	return rc ? fab_fail("fi_domain", rc) : 0;
 }
 
 static int fab_queues(struct fab *fab)
@@ -116,7 +129,7 @@ static int fab_buffer(struct fab *fab, size_t len)
 	buf = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
 		   -1, 0);
 	if (buf == MAP_FAILED)
-		return fab_fail("mmap", -errno);
+		return err_set(-errno, "%zu bytes of buffer", len);
 	fab->buf = buf;
 	fab->len = len;
 	rc = fi_mr_reg(fab->domain, buf, len, access, 0, getpid(), 0, &fab->mr, NULL);
@@ -134,52 +147,34 @@ int fab_open(struct fab *fab, const struct fab_opts *opts, size_t len)
 	rc = fab_find(fab, opts);
 	if (rc)
 		return rc;
-	rc = fi_fabric(fab->info->fabric_attr, &fab->fabric, NULL);
-	if (rc) {
-		fab_fail("fi_fabric", rc);
-		goto close;
-	}
-	rc = fi_domain(fab->fabric, fab->info, &fab->domain, NULL);
-	if (rc) {
-		fab_fail("fi_domain", rc);
-		goto close;
-	}
-	rc = fab_queues(fab);
+	rc = fab_domain(fab);
+	if (!rc)
+		rc = fab_queues(fab);
 	if (!rc)
 		rc = fab_endpoint(fab);
 	if (!rc)
 		rc = fab_buffer(fab, len);
-	if (!rc)
-		return 0;
-close:
-	fab_close(fab);
-	return rc;
-}
-
-static void fab_close_fid(struct fid *fid)
-{
-	int rc = fi_close(fid);
-
 	if (rc)
-		fab_fail("fi_close", rc);
+		fab_close(fab);
+	return rc;
 }
 
 void fab_close(struct fab *fab)
 {
 	if (fab->ep)
-		fab_close_fid(&fab->ep->fid);
+		fi_close(&fab->ep->fid);
 	if (fab->mr)
-		fab_close_fid(&fab->mr->fid);
+		fi_close(&fab->mr->fid);
 	if (fab->cq)
-		fab_close_fid(&fab->cq->fid);
+		fi_close(&fab->cq->fid);
 	if (fab->av)
-		fab_close_fid(&fab->av->fid);
+		fi_close(&fab->av->fid);
 	if (fab->eq)
-		fab_close_fid(&fab->eq->fid);
+		fi_close(&fab->eq->fid);
 	if (fab->domain)
-		fab_close_fid(&fab->domain->fid);
+		fi_close(&fab->domain->fid);
 	if (fab->fabric)
-		fab_close_fid(&fab->fabric->fid);
+		fi_close(&fab->fabric->fid);
 	if (fab->buf)
 		munmap(fab->buf, fab->len);
 	fi_freeinfo(fab->info);
@@ -201,7 +196,7 @@ int fab_connect(struct fab *fab, struct pair *pair)
 	len = sizeof(theirs);
 	rc = pair_swap(pair, &mine, sizeof(mine), &theirs, &len);
 	if (rc)
-		return fab_fail("swapping addresses", rc);
+		return err_set(rc, "swapping addresses");
 	fab->remote_base = theirs.base;
 	fab->remote_key = theirs.key;
 	rc = fi_av_insert(fab->av, theirs.address, 1, &fab->peer, 0, NULL);
@@ -211,11 +206,11 @@ int fab_connect(struct fab *fab, struct pair *pair)
 int fab_cq_error(struct fab *fab)
 {
 	struct fi_cq_err_entry entry = { 0 };
-	char text[128];
+	char text[128] = "";
 
 	if (fi_cq_readerr(fab->cq, &entry, 0) != 1)
-		return -EIO;
-	fprintf(stderr, "completion error: %s: %s\n", fi_strerror(entry.err),
-		fi_cq_strerror(fab->cq, entry.prov_errno, entry.err_data, text, sizeof(text)));
-	return entry.err ? -entry.err : -EIO;
+		return fab_fail("fi_cq_readerr", -FI_EIO);
+	fi_cq_strerror(fab->cq, entry.prov_errno, entry.err_data, text, sizeof(text));
+	return err_set(-WEFT_EPROVIDER, "an operation ended with: %s: %s", fi_strerror(entry.err),
+		       text);
 }

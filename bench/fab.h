@@ -14,6 +14,9 @@
 
 #include "pair.h"
 
+/* Stores what failed and libfabric's text of rc; returns a code for it. */
+int fab_fail(const char *what, int rc);
+
 struct fab_opts {
 	const char *provider;   /* "tcp", "shm" or a libfabric name */
 	bool delivery_complete; /* completions mean "placed at the target", else the provider's
@@ -37,13 +40,13 @@ struct fab {
 	uint64_t remote_base, remote_key;
 };
 
-/* Opens an endpoint with a registered buffer of len bytes. On failure one line on stderr says what
- * failed. */
+/* Opens an endpoint with a registered buffer of len bytes. */
 int fab_open(struct fab *fab, const struct fab_opts *opts, size_t len);
 void fab_close(struct fab *fab);
 /* Swaps addresses and keys with the other process. */
 int fab_connect(struct fab *fab, struct pair *pair);
-/* Prints the error entry of the completion queue to stderr; returns its negative code. */
+/* Takes the error entry of the completion queue; returns its code with the provider's text. */
+
 int fab_cq_error(struct fab *fab);
 
 #endif /* WEFT_BENCH_FAB_H */

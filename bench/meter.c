@@ -1,36 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "meter.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define METER_SAMPLES (1u << 18)
-
-int meter_open(struct meter *m, struct pair *pair, double warm_s, double measure_s)
+int meter_open(struct meter *m, struct pair *pair, uint64_t warm_ns, uint64_t measure_ns)
 {
 	memset(m, 0, sizeof(*m));
+	m->latency = calloc(1, sizeof(*m->latency));
+	if (!m->latency)
+		return -ENOMEM;
 	m->pair = pair;
-	m->warm_ns = (uint64_t)(warm_s * 1e9);
-	m->measure_ns = (uint64_t)(measure_s * 1e9);
-	m->start_ns = m->last_ns = meter_now();
-	return samples_init(&m->latency, METER_SAMPLES);
+	m->warm_ns = warm_ns;
+	m->measure_ns = measure_ns;
+	m->start_ns = m->last_ns = clock_ns();
+	return 0;
 }
 
 void meter_close(struct meter *m)
 {
-	samples_fini(&m->latency);
+	free(m->latency);
+	m->latency = NULL;
 }
 
 /* Ends a phase. The warm-up ends at a completion, so the first measured one is a whole one. */
 bool meter_advance(struct meter *m, uint64_t now_ns)
 {
 	if (m->pair->seen == PAIR_WARM) {
-		samples_reset(&m->latency);
+		hist_reset(m->latency);
 		m->ops = 0;
 		m->start_ns = now_ns;
 		pair_move(m->pair, PAIR_MEASURE);
 		return true;
 	}
-	m->seconds = (now_ns - m->start_ns) / 1e9;
+	m->measured_ns = now_ns - m->start_ns;
 	m->measured_ops = m->ops;
 	pair_move(m->pair, PAIR_DRAIN);
 	return false;

@@ -1,36 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "raw.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "args.h"
+#include <weft/weft.h>
+
+#include "base/err.h"
+#include "common/program.h"
 #include "report.h"
 
 #define RAW_PP_SLOTS 17
-#define RAW_JOIN_S   20
 
-#define ROW(field, type, min, max, help)                                       \
-	{                                                                      \
-#field, type, offsetof(struct raw_opts, field), min, max, help \
-	}
-
-static const struct arg raw_args[] = {
-	ROW(provider, ARG_TEXT, 0, 0, "tcp, shm or a libfabric provider name"),
-	ROW(mode, ARG_TEXT, 0, 0, "write, read, imm (write with immediate) or pingpong"),
-	ROW(size, ARG_U64, 8, 1 << 30, "bytes of an operation"),
-	ROW(window, ARG_U64, 1, 4096, "operations in flight"),
-	ROW(delivery_complete, ARG_U64, 0, 1, "1: done means placed at the target"),
-	ROW(virt_addr, ARG_U64, 0, 1, "1: accept FI_MR_VIRT_ADDR (shm then copies on its own)"),
-	ROW(inject, ARG_U64, 0, 1, "pingpong: send by fi_inject()"),
-	ROW(checksum, ARG_TEXT, 0, 0,
-	    "none, receiver or both: XXH3 of each buffer (imm: at the target)"),
-	ROW(seconds, ARG_DOUBLE, 0.01, 3600, "measured time"),
-	ROW(warm, ARG_DOUBLE, 0, 60, "warm-up before it, seconds"),
-	{ NULL },
+static const struct opt_row raw_rows[] = {
+#define OPT_ROWS struct raw_opts
+#include "raw.def"
 };
+
+static const struct opt_table raw_table = OPT_TABLE(raw_rows, struct raw_opts);
+
+static const char *const checksum_names[] = { "none", "receiver", "both" };
 
 struct raw_mode {
 	const char *name;
@@ -39,53 +28,56 @@ struct raw_mode {
 };
 
 static const struct raw_mode raw_modes[] = {
-	{ "write", raw_rma_initiator, raw_rma_target },
-	{ "read", raw_rma_initiator, raw_rma_target },
-	{ "imm", raw_rma_initiator, raw_rma_target },
-	{ "pingpong", raw_pingpong_initiator, raw_pingpong_target },
+	[BENCH_WRITE] = { "write", raw_rma_initiator, raw_rma_target },
+	[BENCH_READ] = { "read", raw_rma_initiator, raw_rma_target },
+	[BENCH_IMM] = { "imm", raw_rma_initiator, raw_rma_target },
+	[BENCH_PINGPONG] = { "pingpong", raw_pingpong_initiator, raw_pingpong_target },
 };
 
-static const struct raw_mode *raw_find_mode(const char *name)
+const char *weft_version(void)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(raw_modes) / sizeof(*raw_modes); i++) {
-		if (!strcmp(raw_modes[i].name, name))
-			return &raw_modes[i];
-	}
-	fprintf(stderr, "unknown mode %s\n", name);
-	return NULL;
+	return "bench-raw " WEFT_VERSION;
 }
 
-static void raw_report(struct raw *raw)
+const char *weft_libfabric_version(void)
 {
-	char version[32];
+	static char text[32];
+
+	snprintf(text, sizeof(text), "%u.%u", FI_MAJOR(fi_version()), FI_MINOR(fi_version()));
+	return text;
+}
+
+static int raw_report(const struct raw *raw)
+{
 	const struct report r = {
 		.program = "raw",
 		.provider = raw->fab.info->fabric_attr->prov_name,
-		.mode = raw->opts.mode,
-		.checksum = raw->opts.checksum,
-		.version = version,
+		.version = weft_libfabric_version(),
+		.mode = raw_modes[raw->opts.mode].name,
+		.checksum = checksum_names[raw->opts.checksum],
 		.size = raw->opts.size,
-		.window = raw->opts.mode[0] == 'p' ? 1 : raw->opts.window,
+		.window = raw->opts.mode == BENCH_PINGPONG ? 1 : raw->opts.window,
 		.clients = 1,
-		.delivery_complete = raw->opts.delivery_complete,
-		.seconds = raw->meter.seconds,
+		.delivery_complete = !raw->opts.no_delivery,
+		.elapsed_ns = raw->meter.measured_ns,
 		.ops = raw->meter.measured_ops,
 		.cpu_initiator_s = raw->pair.cpu_s,
 		.cpu_target_s = raw->pair.target_cpu_s,
+		.latency = raw->meter.latency,
 	};
 
-	snprintf(version, sizeof(version), "%u.%u", FI_MAJOR(fi_version()), FI_MINOR(fi_version()));
-	report_print(&r, &raw->meter.latency);
+	return report_print(&r);
 }
 
 static int raw_open(struct raw *raw)
 {
-	const bool source = raw->pair.target == (raw->opts.mode[0] == 'r');
-	const bool pingpong = raw->opts.mode[0] == 'p';
-	const struct fab_opts opts = { raw->opts.provider, raw->opts.delivery_complete,
-				       raw->opts.virt_addr };
+	const bool source = raw->pair.target == (raw->opts.mode == BENCH_READ);
+	const bool pingpong = raw->opts.mode == BENCH_PINGPONG;
+	const struct fab_opts opts = {
+		.provider = raw->opts.provider,
+		.delivery_complete = !raw->opts.no_delivery,
+		.virt_addr = !raw->opts.no_virt_addr,
+	};
 	const uint32_t n = pingpong ? RAW_PP_SLOTS : (uint32_t)raw->opts.window;
 	int rc;
 
@@ -95,6 +87,7 @@ static int raw_open(struct raw *raw)
 	rc = fab_open(&raw->fab, &opts, slots_bytes(n, raw->opts.size));
 	if (rc)
 		goto close_slots;
+	raw->inject = !raw->opts.no_inject && raw->opts.size <= raw->fab.info->tx_attr->inject_size;
 	slots_attach(&raw->slots, raw->fab.buf, source);
 	rc = fab_connect(&raw->fab, &raw->pair);
 	if (rc)
@@ -113,18 +106,18 @@ static void raw_close(struct raw *raw)
 	slots_close(&raw->slots);
 }
 
-static int raw_target(struct raw *raw, const struct raw_mode *mode)
+static int raw_target(struct raw *raw)
 {
 	int rc = raw_open(raw);
 
 	if (rc)
 		return rc;
-	rc = mode->target(raw);
+	rc = raw_modes[raw->opts.mode].target(raw);
 	raw_close(raw);
 	return rc;
 }
 
-static int raw_initiator(struct raw *raw, const struct raw_mode *mode)
+static int raw_initiator(struct raw *raw)
 {
 	int rc, ended;
 
@@ -134,12 +127,12 @@ static int raw_initiator(struct raw *raw, const struct raw_mode *mode)
 	rc = meter_open(&raw->meter, &raw->pair, raw->opts.warm, raw->opts.seconds);
 	if (rc)
 		goto close_raw;
-	rc = mode->initiator(raw);
-	ended = pair_close(&raw->pair, rc ? 0 : RAW_JOIN_S);
+	rc = raw_modes[raw->opts.mode].initiator(raw);
+	ended = pair_close(&raw->pair, rc ? 0 : BENCH_JOIN_S);
+	if (!rc && ended)
+		rc = err_set(ended, "the target failed");
 	if (!rc)
-		rc = ended;
-	if (!rc)
-		raw_report(raw);
+		rc = raw_report(raw);
 	meter_close(&raw->meter);
 	raw_close(raw);
 	return rc;
@@ -152,31 +145,17 @@ close_pair:
 
 int main(int argc, char **argv)
 {
-	struct raw raw = {
-		.opts = { .provider = "tcp",
-			  .mode = "write",
-			  .checksum = "none",
-			  .size = 65536,
-			  .window = 64,
-			  .delivery_complete = 1,
-			  .virt_addr = 1,
-			  .inject = 1,
-			  .seconds = 1,
-			  .warm = 0.2 },
-	};
-	const struct raw_mode *mode;
+	struct raw raw = { .pair.fd = -1 };
+	struct opt_result result;
 	int rc;
 
-	if (args_parse(&raw.opts, raw_args, argc, argv))
-		return 2;
-	mode = raw_find_mode(raw.opts.mode);
-	if (!mode)
-		return 2;
+	rc = program_start(&raw_table, argc, argv, &raw.opts, &result);
+	if (rc != PROGRAM_GO)
+		return rc;
 	rc = pair_open(&raw.pair);
 	if (!rc)
-		rc = raw.pair.target ? raw_target(&raw, mode) : raw_initiator(&raw, mode);
+		rc = raw.pair.target ? raw_target(&raw) : raw_initiator(&raw);
 	if (rc)
-		fprintf(stderr, "%s %s: %s\n", argv[0], raw.pair.target ? "target" : "initiator",
-			fi_strerror(-rc));
-	return rc ? 1 : 0;
+		return program_fail("bench-raw", rc, raw.pair.target ? "target" : "initiator");
+	return program_finish("bench-raw", 0);
 }

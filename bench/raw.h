@@ -6,15 +6,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/opt.h"
 #include "fab.h"
 #include "meter.h"
 #include "pair.h"
 #include "slots.h"
 
 struct raw_opts {
-	const char *provider, *mode, *checksum;
-	uint64_t size, window, delivery_complete, inject, virt_addr;
-	double seconds, warm;
+#define OPT_FIELDS
+#include "raw.def"
 };
 
 struct raw {
@@ -23,9 +23,10 @@ struct raw {
 	struct fab fab;
 	struct meter meter;
 	struct slots slots;
+	bool inject; /* pingpong sends by fi_inject() */
 };
 
-/* The two sides of a mode; 0 or a negative code, with a line on stderr. */
+/* The two sides of a mode. */
 int raw_rma_initiator(struct raw *raw);
 int raw_rma_target(struct raw *raw);
 int raw_pingpong_initiator(struct raw *raw);

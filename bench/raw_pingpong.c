@@ -2,14 +2,13 @@
 /* Mode pingpong: one request and one reply at a time. */
 #include <errno.h>
 #include <rdma/fi_errno.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "raw.h"
 
-#define PP_RECEIVES    16
-#define PP_SEND        PP_RECEIVES /* slot of the outgoing message */
-#define PP_STALL_POLLS 65536
+#define PP_RECEIVES 16
+#define PP_SEND     PP_RECEIVES /* slot of the outgoing message */
 
 static int pp_receive(struct raw *raw, uint32_t index)
 {
@@ -17,9 +16,7 @@ static int pp_receive(struct raw *raw, uint32_t index)
 		fi_recv(raw->fab.ep, raw->slots.buf + slots_offset(&raw->slots, index),
 			raw->opts.size, raw->fab.desc, FI_ADDR_UNSPEC, &raw->slots.slot[index]);
 
-	if (rc)
-		fprintf(stderr, "fi_recv: %s\n", fi_strerror(-(int)rc));
-	return (int)rc;
+	return rc ? fab_fail("fi_recv", (int)rc) : 0;
 }
 
 static int pp_receives(struct raw *raw)
@@ -47,8 +44,10 @@ static int pp_wait(struct raw *raw)
 			return fab_cq_error(&raw->fab);
 		if (raw->pair.target && pair_phase(&raw->pair) == PAIR_STOP)
 			return -ECANCELED;
-		if (!raw->pair.target && polls % PP_STALL_POLLS == 0 && meter_stalled(&raw->meter))
-			return -ETIMEDOUT;
+		if (!raw->pair.target && polls % BENCH_STALL_POLLS == 0 &&
+		    meter_stalled(&raw->meter))
+			return err_set(-ETIMEDOUT, "no reply for %llu s",
+				       BENCH_STALL_NS / NSEC_PER_SEC);
 	}
 }
 
@@ -57,7 +56,7 @@ static ssize_t pp_post(struct raw *raw, const void *data)
 	struct fab *fab = &raw->fab;
 	unsigned char *out = raw->slots.buf + slots_offset(&raw->slots, PP_SEND);
 
-	if (raw->opts.inject)
+	if (raw->inject)
 		return fi_inject(fab->ep, data, raw->opts.size, fab->peer);
 	if (data != out)
 		memcpy(out, data, raw->opts.size);
@@ -67,14 +66,12 @@ static ssize_t pp_post(struct raw *raw, const void *data)
 
 static int pp_send(struct raw *raw, const void *data)
 {
-	const uint64_t limit_ns = meter_now() + METER_STALL_NS;
+	const uint64_t limit_ns = clock_ns() + BENCH_STALL_NS;
 	ssize_t rc;
 
-	while ((rc = pp_post(raw, data)) == -FI_EAGAIN && meter_now() < limit_ns)
+	while ((rc = pp_post(raw, data)) == -FI_EAGAIN && clock_ns() < limit_ns)
 		fi_cq_read(raw->fab.cq, NULL, 0);
-	if (rc)
-		fprintf(stderr, "send: %s\n", fi_strerror(-(int)rc));
-	return (int)rc;
+	return rc ? fab_fail("sending", (int)rc) : 0;
 }
 
 /* Waits for the message and, without inject, for the completion of the own send before it. */
@@ -102,23 +99,23 @@ int raw_pingpong_initiator(struct raw *raw)
 	int index, rc;
 
 	rc = pp_receives(raw);
-	now_ns = meter_now();
+	now_ns = clock_ns();
 	for (sequence = 1; on && !rc; sequence++) {
 		memcpy(out, &sequence, sizeof(sequence));
 		start_ns = now_ns;
 		rc = pp_send(raw, out);
 		if (rc)
 			return rc;
-		sending = !raw->opts.inject;
+		sending = !raw->inject;
 		index = pp_wait_message(raw, &sending);
 		if (index < 0)
 			return index;
-		now_ns = meter_now();
-		meter_done(&raw->meter, start_ns, now_ns);
+		now_ns = clock_ns();
+		meter_done(&raw->meter, start_ns, now_ns, 1);
 		on = meter_goes_on(&raw->meter, now_ns);
 		if (memcmp(raw->slots.buf + slots_offset(&raw->slots, index), &sequence,
 			   sizeof(sequence)))
-			return -EBADMSG;
+			return err_set(-EBADMSG, "a reply holds wrong content");
 		rc = pp_receive(raw, index);
 	}
 	pair_move(&raw->pair, PAIR_STOP);
@@ -138,7 +135,7 @@ int raw_pingpong_target(struct raw *raw)
 		if (index < 0)
 			return index;
 		rc = pp_send(raw, raw->slots.buf + slots_offset(&raw->slots, index));
-		sending = !raw->opts.inject;
+		sending = !raw->inject;
 		if (!rc)
 			rc = pp_receive(raw, index);
 	}

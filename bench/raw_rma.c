@@ -2,13 +2,16 @@
 /* Modes write, read and imm: as many one-sided operations in flight as the window allows. */
 #include <errno.h>
 #include <rdma/fi_errno.h>
-#include <stdio.h>
-#include <string.h>
 
+#include "base/err.h"
 #include "raw.h"
 
-#define RAW_CQ_BATCH    32
-#define RAW_STALL_POLLS 65536
+#define RAW_CQ_BATCH 32
+
+static int raw_stall(void)
+{
+	return err_set(-ETIMEDOUT, "no completion for %llu s", BENCH_STALL_NS / NSEC_PER_SEC);
+}
 
 static ssize_t raw_post(struct raw *raw, uint32_t index)
 {
@@ -18,11 +21,11 @@ static ssize_t raw_post(struct raw *raw, uint32_t index)
 	const uint64_t remote = fab->remote_base + offset;
 	void *local = raw->slots.buf + offset;
 
-	switch (raw->opts.mode[0]) {
-	case 'r':
+	switch (raw->opts.mode) {
+	case BENCH_READ:
 		return fi_read(fab->ep, local, raw->opts.size, fab->desc, fab->peer, remote,
 			       fab->remote_key, context);
-	case 'i':
+	case BENCH_IMM:
 		return fi_writedata(fab->ep, local, raw->opts.size, fab->desc, index, fab->peer,
 				    remote, fab->remote_key, context);
 	default:
@@ -36,14 +39,13 @@ static int raw_verify(struct raw *raw, uint32_t index)
 {
 	if (slots_hash(&raw->slots, index) == raw->slots.slot[index].hash)
 		return 0;
-	fprintf(stderr, "wrong content in flight\n");
-	return -EBADMSG;
+	return err_set(-EBADMSG, "buffer %u holds wrong content", index);
 }
 
 static int raw_fill_window(struct raw *raw, uint64_t now_ns, uint64_t *posted)
 {
 	struct slots *slots = &raw->slots;
-	const int check = raw->opts.checksum[0] == 'b' && raw->opts.mode[0] != 'r';
+	const int check = raw->opts.checksum == BENCH_CHECKSUM_BOTH && raw->opts.mode != BENCH_READ;
 	uint32_t index;
 	ssize_t rc;
 
@@ -54,10 +56,8 @@ static int raw_fill_window(struct raw *raw, uint64_t now_ns, uint64_t *posted)
 		rc = raw_post(raw, index);
 		if (rc == -FI_EAGAIN)
 			return 0;
-		if (rc) {
-			fprintf(stderr, "post: %s\n", fi_strerror(-(int)rc));
-			return (int)rc;
-		}
+		if (rc)
+			return fab_fail("posting", (int)rc);
 		slots->slot[index].posted_ns = now_ns;
 		slots_take(slots);
 		(*posted)++;
@@ -69,7 +69,7 @@ static int raw_fill_window(struct raw *raw, uint64_t now_ns, uint64_t *posted)
 static int raw_take(struct raw *raw, uint64_t *now_ns)
 {
 	struct fi_cq_data_entry entries[RAW_CQ_BATCH];
-	const int check = raw->opts.checksum[0] != 'n' && raw->opts.mode[0] == 'r';
+	const int check = raw->opts.checksum != BENCH_CHECKSUM_NONE && raw->opts.mode == BENCH_READ;
 	struct slots *slots = &raw->slots;
 	uint32_t index;
 	ssize_t n, i;
@@ -79,12 +79,12 @@ static int raw_take(struct raw *raw, uint64_t *now_ns)
 		return 0;
 	if (n < 0)
 		return fab_cq_error(&raw->fab);
-	*now_ns = meter_now();
+	*now_ns = clock_ns();
 	for (i = 0; i < n; i++) {
 		index = slots_index(slots, entries[i].op_context);
 		if (check && raw_verify(raw, index))
 			return -EBADMSG;
-		meter_done(&raw->meter, slots->slot[index].posted_ns, *now_ns);
+		meter_done(&raw->meter, slots->slot[index].posted_ns, *now_ns, 1);
 		slots_put(slots, index);
 	}
 	return (int)n;
@@ -92,7 +92,7 @@ static int raw_take(struct raw *raw, uint64_t *now_ns)
 
 int raw_rma_initiator(struct raw *raw)
 {
-	uint64_t now_ns = meter_now(), posted = 0, empty = 0;
+	uint64_t now_ns = clock_ns(), posted = 0, empty = 0;
 	struct slots *slots = &raw->slots;
 	bool on = true;
 	int n, rc;
@@ -108,12 +108,12 @@ int raw_rma_initiator(struct raw *raw)
 			return n;
 		if (n > 0)
 			on = meter_goes_on(&raw->meter, now_ns);
-		else if (++empty % RAW_STALL_POLLS == 0 && meter_stalled(&raw->meter))
-			return -ETIMEDOUT;
+		else if (++empty % BENCH_STALL_POLLS == 0 && meter_stalled(&raw->meter))
+			return raw_stall();
 	}
 	atomic_store(&raw->pair.shared->posted, posted);
 	pair_move(&raw->pair, PAIR_STOP);
-	return raw->opts.mode[0] == 'r' ? slots_check(slots, posted) : 0;
+	return raw->opts.mode == BENCH_READ ? slots_check(slots, posted) : 0;
 }
 
 /* Drives the provider's progress; counts immediates and checks what came with them. */
@@ -130,7 +130,8 @@ static int raw_target_poll(struct raw *raw, uint64_t *arrived)
 	for (i = 0; i < n; i++) {
 		if (!(entries[i].flags & FI_REMOTE_CQ_DATA) || entries[i].data >= raw->slots.n)
 			return -EBADMSG;
-		if (raw->opts.checksum[0] != 'n' && raw_verify(raw, (uint32_t)entries[i].data))
+		if (raw->opts.checksum != BENCH_CHECKSUM_NONE &&
+		    raw_verify(raw, (uint32_t)entries[i].data))
 			return -EBADMSG;
 	}
 	*arrived += n;
@@ -149,15 +150,15 @@ int raw_rma_target(struct raw *raw)
 			return rc;
 	}
 	posted = atomic_load(&pair->shared->posted);
-	deadline_ns = meter_now() + METER_STALL_NS;
-	while (raw->opts.mode[0] == 'i' && arrived < posted) {
+	deadline_ns = clock_ns() + BENCH_STALL_NS;
+	while (raw->opts.mode == BENCH_IMM && arrived < posted) {
 		rc = raw_target_poll(raw, &arrived);
 		if (rc)
 			return rc;
-		if (meter_now() > deadline_ns)
-			return -ETIMEDOUT;
+		if (clock_ns() > deadline_ns)
+			return raw_stall();
 	}
-	if (raw->opts.mode[0] == 'r' || !raw->opts.delivery_complete)
+	if (raw->opts.mode == BENCH_READ || raw->opts.no_delivery)
 		return 0;
 	return slots_check(&raw->slots, posted);
 }

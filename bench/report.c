@@ -3,24 +3,47 @@
 
 #include <stdio.h>
 
-void report_print(const struct report *r, struct samples *latency)
-{
-	const double bytes = (double)r->ops * r->size;
-	const double gb = bytes / 1e9;
+#include "base/json.h"
 
-	printf("{\"program\":\"%s\",\"provider\":\"%s\",\"mode\":\"%s\",\"checksum\":\"%s\","
-	       "\"version\":\"%s\",",
-	       r->program, r->provider, r->mode, r->checksum, r->version);
-	printf("\"size\":%llu,\"window\":%llu,\"clients\":%u,\"delivery_complete\":%d,",
-	       (unsigned long long)r->size, (unsigned long long)r->window, r->clients,
-	       r->delivery_complete);
-	printf("\"seconds\":%.4f,\"ops\":%llu,\"ops_per_s\":%.1f,\"gb_per_s\":%.4f,", r->seconds,
-	       (unsigned long long)r->ops, r->ops / r->seconds, gb / r->seconds);
-	printf("\"p50_us\":%.3f,\"p99_us\":%.3f,\"max_us\":%.3f,",
-	       samples_percentile(latency, 0.50) / 1e3, samples_percentile(latency, 0.99) / 1e3,
-	       latency->max / 1e3);
-	printf("\"cpu_initiator_s\":%.4f,\"cpu_target_s\":%.4f,\"cpu_s_per_gb\":%.4f}\n",
-	       r->cpu_initiator_s, r->cpu_target_s,
-	       gb > 0 ? (r->cpu_initiator_s + r->cpu_target_s) / gb : 0);
-	fflush(stdout);
+static void report_setting(struct json *json, const struct report *r)
+{
+	json_string(json, "program", r->program);
+	json_string(json, "provider", r->provider);
+	json_string(json, "version", r->version);
+	json_string(json, "mode", r->mode);
+	json_string(json, "checksum", r->checksum);
+	json_u64(json, "size", r->size);
+	json_u64(json, "window", r->window);
+	json_u64(json, "clients", r->clients);
+	json_bool(json, "delivery_complete", r->delivery_complete);
+}
+
+static void report_figures(struct json *json, const struct report *r)
+{
+	const double seconds = r->elapsed_ns / 1e9, gb = r->ops * r->size / 1e9;
+	const double cpu = r->cpu_initiator_s + r->cpu_target_s;
+
+	json_double(json, "seconds", seconds);
+	json_u64(json, "ops", r->ops);
+	json_double(json, "ops_per_s", r->ops / seconds);
+	json_double(json, "gb_per_s", gb / seconds);
+	json_double(json, "p50_us", hist_percentile(r->latency, 50) / 1e3);
+	json_double(json, "p99_us", hist_percentile(r->latency, 99) / 1e3);
+	json_double(json, "max_us", r->latency->max / 1e3);
+	json_double(json, "cpu_initiator_s", r->cpu_initiator_s);
+	json_double(json, "cpu_target_s", r->cpu_target_s);
+	json_double(json, "cpu_s_per_gb", gb > 0 ? cpu / gb : 0);
+}
+
+int report_print(const struct report *r)
+{
+	struct json json;
+
+	json_begin_file(&json, stdout);
+	json_object(&json, NULL);
+	report_setting(&json, r);
+	report_figures(&json, r);
+	json_object_end(&json);
+	putchar('\n');
+	return json_end(&json);
 }

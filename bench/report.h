@@ -6,20 +6,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sample.h"
+#include "base/hist.h"
 
 struct report {
-	const char *program, *provider, *mode, *checksum;
-	const char *version; /* of what is measured */
-	uint64_t size, window;
+	const char *program, *provider, *version;
+	const char *mode;
+	const char *checksum;
+	uint64_t size;   /* bytes of an operation */
+	uint32_t window; /* operations in flight */
 	uint32_t clients;
 	bool delivery_complete;
-	double seconds; /* measured */
-	uint64_t ops;   /* done in that time */
+	uint64_t elapsed_ns;
+	uint64_t ops; /* done in that time */
 	double cpu_initiator_s, cpu_target_s;
+	const struct hist *latency;
 };
 
-/* Prints to stdout. Sorts the samples. */
-void report_print(const struct report *r, struct samples *latency);
+/* Prints to stdout. 0 or a negative code. */
+int report_print(const struct report *r);
 
 #endif /* WEFT_BENCH_REPORT_H */

@@ -2,10 +2,11 @@
 #include "slots.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+
+#include "base/err.h"
 
 #define SLOT_ALIGN 64
 
@@ -90,10 +91,8 @@ int slots_check(const struct slots *s, uint64_t n)
 	uint32_t i;
 
 	for (i = 0; i < s->n && i < n; i++) {
-		if (slots_hash(s, i) != s->slot[i].hash) {
-			fprintf(stderr, "slot %u holds wrong content\n", i);
-			return -EBADMSG;
-		}
+		if (slots_hash(s, i) != s->slot[i].hash)
+			return err_set(-EBADMSG, "buffer %u of %u holds wrong content", i, s->n);
 	}
 	return 0;
 }

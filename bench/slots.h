@@ -32,7 +32,7 @@ void slots_close(struct slots *s);
 void slots_attach(struct slots *s, void *buf, int right_content);
 /* XXH3 of what the slot holds. */
 uint64_t slots_hash(const struct slots *s, uint32_t index);
-/* 0 when the first n slots hold the right content, else -EBADMSG and a line on stderr. */
+/* 0 when the first n slots hold the right content, else -EBADMSG. */
 int slots_check(const struct slots *s, uint64_t n);
 
 static inline uint64_t slots_offset(const struct slots *s, uint32_t index)
