@@ -287,12 +287,12 @@ static void say_goodbye(struct weft *weft)
 	}
 }
 
-/* The goodbyes get a moment to leave; nothing depends on them. */
+/* A moment for goodbyes to come and leave; nothing depends on them. */
 static void linger(struct weft *weft)
 {
 	uint32_t i;
 
-	for (i = 0; i < 200; i++)
+	for (i = 0; i < 100; i++)
 		engine_step(weft, true);
 }
 
@@ -356,6 +356,7 @@ void weft_close(struct weft *weft)
 	weft->closing = true;
 	weft->on_message = NULL;
 	weft->on_peer_gone = NULL;
+	linger(weft); /* hears the goodbyes of others */
 	say_goodbye(weft);
 	linger(weft);
 	list_for_each_safe(link, after, &weft->active) batch_abort(

@@ -245,6 +245,8 @@ static int fabric_open(struct port **ret, const struct port_opts *opts)
 	if (rc)
 		goto close_objects;
 	rc = post_receives(port);
+	if (!rc)
+		rc = fabric_local_open(port);
 	if (rc)
 		goto close_buffers;
 	*ret = port;
@@ -267,6 +269,7 @@ static void fabric_close(struct port *port)
 {
 	if (!port)
 		return;
+	fabric_local_close(port);
 	close_objects(port);
 	munmap(port->buffers, port->buffers_len);
 	free(port->rx);
@@ -304,6 +307,8 @@ static int fabric_connect(struct port *port, const void *addr, size_t len, uint6
 		return err_set(-WEFT_EUNREACHABLE, "%s: fi_av_insert on %s: %s",
 			       port->provider->name, port->info->domain_attr->name,
 			       rc < 0 ? fi_strerror(-rc) : "address refused");
+	if (port->local)
+		fabric_local_connected(port, addr, dest);
 	*ret_dest = dest;
 	return 0;
 }
@@ -323,6 +328,7 @@ static void fabric_forget(struct port *port, uint64_t dest, bool dead)
 		if (*file && !strchr(file, '/'))
 			shm_unlink(file);
 	}
+	fabric_local_forget(port, dest);
 	fi_av_remove(port->av, &addr, 1, 0);
 }
 

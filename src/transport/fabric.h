@@ -45,8 +45,9 @@ struct port {
 	struct fabric_slot *tx_free;
 	struct fabric_slot *rx_repost; /* handed out by the last poll */
 	uint32_t polls;
-	int fd;            /* to sleep on; -1: none */
-	uint64_t next_key; /* of a random sequence, where the application chooses keys */
+	int fd;                     /* to sleep on; -1: none */
+	uint64_t next_key;          /* of a random sequence, where the application chooses keys */
+	struct fabric_local *local; /* same-process ends of host-local providers; else NULL */
 	char error_text[256];
 	weft_log_fn log;
 	void *log_ctx;
@@ -65,6 +66,17 @@ int fabric_code(int error);
 
 /* -WEFT_EENVIRONMENT when a FI_EFA_* variable would make libfabric's efa call abort(). */
 int fabric_efa_env(bool efa_asked);
+
+/*
+ * libfabric's shm maps an endpoint of the same process by plain pointer: what is posted to it after
+ * it closed crashes. fabric_local.c knows which ends of this process are open.
+ */
+int fabric_local_open(struct port *port);
+void fabric_local_close(struct port *port);
+void fabric_local_connected(struct port *port, const char *address, uint64_t dest);
+void fabric_local_forget(struct port *port, uint64_t dest);
+/* Whether dest is an end of this process that has closed. */
+bool fabric_local_gone(struct port *port, uint64_t dest);
 
 int fabric_recv_post(struct port *port, struct fabric_slot *slot);
 int fabric_post(struct port *port, const struct op *op);

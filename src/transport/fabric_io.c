@@ -33,6 +33,8 @@ int fabric_post(struct port *port, const struct op *op)
 	uint64_t flags = FI_COMPLETION;
 	ssize_t rc;
 
+	if (port->local && fabric_local_gone(port, op->dest))
+		return -WEFT_EPEERGONE;
 	if (op->flags & OP_MORE)
 		flags |= FI_MORE;
 	if (op->kind == OP_READ) {
@@ -55,6 +57,8 @@ int fabric_send(struct port *port, uint64_t dest, const void *head, size_t head_
 
 	if (!slot)
 		return -EAGAIN;
+	if (port->local && fabric_local_gone(port, dest))
+		return -WEFT_EPEERGONE;
 	memcpy(slot->data, head, head_len);
 	if (len)
 		memcpy(slot->data + head_len, body, len);
