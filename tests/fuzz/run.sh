@@ -5,7 +5,7 @@
 # Usage: tests/fuzz/run.sh [--keep] [SECONDS [TARGET...]]
 #   SECONDS  for each target, default 60
 #   TARGET   default all: NAME of tests/fuzz/NAME_fuzz.c
-#   --keep   afterwards, add to tests/fuzz/corpus/ the fewest inputs that reach what is new
+#   --keep   afterwards, add to tests/fuzz/corpus/ the fewest inputs that reach new code
 #
 # Inputs found lie in build-fuzz/corpus/, those that fail in build-fuzz/found/ (run
 # build-fuzz/tests/fuzz/NAME_fuzz FILE to see one again). Exit status 1 if a target failed.
@@ -47,7 +47,7 @@ for name; do
 		-max_len=16384 -print_final_stats=1 -artifact_prefix="build-fuzz/found/$name-" \
 		"$found" "tests/fuzz/corpus/$name" || status=1
 	if $keep; then
-		"build-fuzz/$program" -merge=1 "tests/fuzz/corpus/$name" "$found"
+		"build-fuzz/$program" -merge=1 -use_counters=0 "tests/fuzz/corpus/$name" "$found"
 	fi
 done
 [ $status = 0 ] || echo "run.sh: failing inputs are in build-fuzz/found/" >&2
