@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A peer process that is stopped: the others do not notice, and it can come back. */
+#include <string.h>
+
+#include "child.h"
+
+#define COUNT 600u
+#define EACH  4096u
+#define LEN   (COUNT * EACH)
+
+/* Two peer processes. */
+struct trio {
+	struct net net;
+	struct weft *a;
+	struct area mem;
+	struct weft_region *region;
+	struct child slow, good;
+	struct weft_remote *to_slow, *to_good;
+};
+
+static void trio_open(struct trio *t, const struct conform *c)
+{
+	uint32_t access = WEFT_REMOTE_READ | WEFT_REMOTE_WRITE;
+
+	*t = (struct trio){ .net.conform = c };
+	child_spawn(&t->slow, c, LEN);
+	child_spawn(&t->good, c, LEN);
+	area_open(&t->mem, LEN);
+	t->a = net_open(&t->net, NULL);
+	t->region = net_register(t->a, &t->mem, access);
+	child_open(&t->slow, &t->net, access);
+	child_open(&t->good, &t->net, access);
+	t->to_slow = net_import_bytes(&t->net, t->a, t->slow.descriptor, t->slow.descriptor_len);
+	t->to_good = net_import_bytes(&t->net, t->a, t->good.descriptor, t->good.descriptor_len);
+}
+
+static void trio_close(struct trio *t)
+{
+	check_guards(&t->mem);
+	net_drop(&t->net);
+	child_end(&t->slow);
+	child_end(&t->good);
+	area_close(&t->mem);
+}
+
+static void trio_fill(struct trio *t, struct weft_batch *batch, struct weft_remote *remote,
+		      uint32_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		struct move move = { i % 2, t->region, i * EACH, remote, i * EACH, EACH, 0, 0 };
+
+		check_int(net_add(batch, &move), i);
+	}
+}
+
+/* Writes, reads and messages with the peer that lives, all of them whole. */
+static void good_round(struct trio *t, struct weft_batch *batch, uint64_t seed)
+{
+	uint64_t number = 0;
+	struct weft_peer *from;
+
+	for (uint64_t i = 0; i < 32; i++)
+		area_fill(i % 2 ? &t->good.area : &t->mem, i * EACH, EACH, seed + i);
+	trio_fill(t, batch, t->to_good, 32);
+	net_complete(&t->net, batch, 32);
+	for (uint64_t i = 0; i < 32; i++)
+		check_holds(i % 2 ? &t->mem : &t->good.area, i * EACH, EACH, seed + i);
+	net_notify(&t->net, weft_remote_peer(t->to_good), &seed, sizeof(seed));
+	check_int(net_receive(&t->net, t->a, &number, sizeof(number), &from), sizeof(number));
+	check(number == seed && from == weft_remote_peer(t->to_good));
+}
+
+/* Rounds with the living peer until the batch to the other has ended. */
+static uint64_t good_rounds_during(struct trio *t, struct weft_batch *batch)
+{
+	struct weft_batch *good = net_batch(t->a, 32);
+	uint64_t rounds = 0;
+
+	while (weft_batch_poll(batch) == 0)
+		good_round(t, good, ++rounds << 16);
+	weft_batch_close(good);
+	return rounds;
+}
+
+static void check_slow_results(const struct conform *c, const struct weft_batch *batch)
+{
+	uint32_t late = 0, loud = 0;
+
+	for (uint32_t i = 0; i < COUNT; i++) {
+		struct weft_result result = net_result(batch, i);
+
+		if (result.state == WEFT_DONE)
+			continue;
+		check_int(result.state, WEFT_DEADLINE);
+		late++;
+		loud += !result.quiescent;
+	}
+	if (!late && !c->row->needs_target)
+		conform_skip("the fabric placed everything in the stopped process's memory");
+	check(late > 0 && loud > 0);
+}
+
+static void others_go_on_while_one_is_stopped(const struct conform *c)
+{
+	const uint64_t deadline_ns = 1500 * NSEC_PER_MSEC;
+	struct weft_batch *batch;
+	uint64_t start_ns, rounds;
+	struct move move;
+	struct trio t;
+
+	trio_open(&t, c);
+	child_stop(&t.slow);
+	batch = net_batch(t.a, COUNT);
+	trio_fill(&t, batch, t.to_slow, COUNT);
+	start_ns = clock_ns();
+	check_ok(weft_submit(batch, deadline_ns));
+	rounds = good_rounds_during(&t, batch);
+	check(clock_ns() - start_ns < deadline_ns + CONFORM_SLACK_NS);
+	conform_note("%llu rounds with the other peer meanwhile", (unsigned long long)rounds);
+	check(rounds >= 50);
+	check_slow_results(c, batch);
+	child_resume(&t.slow);
+	until(&t.net, weft_batch_quiesce(batch, 0) == 0);
+	check_ok(weft_batch_reset(batch));
+	until(&t.net, net_stats(t.a).in_flight == 0);
+	/* It is as good as before. */
+	check_ok(weft_remote_status(t.to_slow));
+	area_fill(&t.mem, 0, EACH, 77);
+	move = (struct move){ false, t.region, 0, t.to_slow, 0, EACH, 0, 0 };
+	check_ok(net_move(&t.net, t.a, &move, CONFORM_LIMIT_NS));
+	check_holds(&t.slow.area, 0, EACH, 77);
+	weft_batch_close(batch);
+	trio_close(&t);
+}
+
+/* Messages to the stopped one fill its share and are refused; those to the other pass. */
+static void messages_pass_a_stopped_peer(const struct conform *c)
+{
+	static uint8_t data[WEFT_NOTIFY_MAX];
+	struct weft_batch *good;
+	uint32_t taken = 0;
+	struct trio t;
+	int rc = 0;
+
+	trio_open(&t, c);
+	good = net_batch(t.a, 32);
+	child_stop(&t.slow);
+	for (uint32_t i = 0; i < 20000 && rc == 0; i++) {
+		rc = weft_notify(weft_remote_peer(t.to_slow), data, sizeof(data));
+		taken += rc == 0;
+		if (i % 16 == 0)
+			net_turn(&t.net);
+	}
+	check_rc(rc, -WEFT_EQUEUEFULL);
+	conform_note("%u messages taken for the stopped peer", taken);
+	for (uint64_t i = 0; i < 50; i++)
+		good_round(&t, good, i << 16);
+	child_resume(&t.slow);
+	/* Each comes back. */
+	for (uint32_t i = 0; i < taken; i++) {
+		struct weft_peer *from;
+
+		check_int(net_receive(&t.net, t.a, data, sizeof(data), &from), sizeof(data));
+		check(from == weft_remote_peer(t.to_slow));
+	}
+	weft_batch_close(good);
+	trio_close(&t);
+}
+
+/* A region that a stopped peer writes is taken back: once that is said, it writes no more. */
+static void revoke_from_a_stopped_peer(const struct conform *c, bool read)
+{
+	struct child child;
+	struct net net = { .conform = c };
+	struct weft_region *region;
+	struct area mem;
+	struct weft *a;
+	int rc;
+
+	child_spawn(&child, c, 1 << 20);
+	area_open(&mem, 1 << 20);
+	a = net_open(&net, NULL);
+	child_open(&child, &net, WEFT_LOCAL);
+	region = net_register(a, &mem, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE);
+	child_storm(&child, &net, region, read, 16384);
+	until(&net, child_storm_done(&child, &net) > 100);
+	child_stop(&child);
+	net_run(&net, 20 * NSEC_PER_MSEC);
+	rc = weft_unregister(region, NSEC_PER_SEC);
+	if (rc == -WEFT_ENOTQUIET) {
+		conform_note("not quiet while the peer is stopped");
+		child_resume(&child);
+		net_unregister(&net, region);
+		area_fill(&mem, 0, mem.len, 6);
+	} else {
+		check_ok(rc);
+		area_fill(&mem, 0, mem.len, 6);
+		child_resume(&child);
+	}
+	net_run(&net, 200 * NSEC_PER_MSEC);
+	check_holds(&mem, 0, mem.len, 6);
+	check_guards(&mem);
+	net_end(&net);
+	child_end(&child);
+	area_close(&mem);
+}
+
+static void stopped_writer_is_shut_out(const struct conform *c)
+{
+	revoke_from_a_stopped_peer(c, false);
+}
+
+static void stopped_reader_is_shut_out(const struct conform *c)
+{
+	revoke_from_a_stopped_peer(c, true);
+}
+
+/* Connecting to it ends by its timeout. */
+static void connect_to_a_stopped_peer_ends(const struct conform *c)
+{
+	const uint64_t timeout_ns = 300 * NSEC_PER_MSEC;
+	struct net net = { .conform = c };
+	struct weft_region *region;
+	struct weft_remote *remote;
+	struct weft_peer *peer;
+	struct child child;
+	struct move move;
+	struct area mem;
+	uint64_t start_ns;
+	struct weft *a;
+
+	child_spawn(&child, c, 4096);
+	area_open(&mem, 4096);
+	a = net_open(&net, NULL);
+	region = net_register(a, &mem, WEFT_LOCAL);
+	child_open(&child, &net, WEFT_REMOTE_WRITE);
+	child_stop(&child);
+	start_ns = clock_ns();
+	check_rc(weft_connect(a, child.descriptor, child.descriptor_len, timeout_ns, &peer),
+		 -WEFT_EDEADLINE);
+	check(clock_ns() - start_ns < timeout_ns + CONFORM_SLACK_NS);
+	check_ok(weft_import(a, child.descriptor, child.descriptor_len, &remote));
+	check_rc(weft_remote_status(remote), -EINPROGRESS);
+	move = (struct move){ false, region, 0, remote, 0, 4096, 0, 0 };
+	start_ns = clock_ns();
+	check_rc(net_move(&net, a, &move, timeout_ns), -WEFT_EDEADLINE);
+	check(clock_ns() - start_ns < timeout_ns + CONFORM_SLACK_NS);
+	child_resume(&child);
+	until(&net, weft_remote_status(remote) != -EINPROGRESS);
+	check_ok(weft_remote_status(remote));
+	check_ok(net_move(&net, a, &move, CONFORM_LIMIT_NS));
+	net_end(&net);
+	child_end(&child);
+	area_close(&mem);
+}
+
+const struct conform_case cases_frozen[] = {
+	{ "others_go_on_while_one_is_stopped", others_go_on_while_one_is_stopped, NEEDS_PROCESSES },
+	{ "messages_pass_a_stopped_peer", messages_pass_a_stopped_peer, NEEDS_PROCESSES },
+	{ "stopped_writer_is_shut_out", stopped_writer_is_shut_out, NEEDS_PROCESSES },
+	{ "stopped_reader_is_shut_out", stopped_reader_is_shut_out, NEEDS_PROCESSES },
+	{ "connect_to_a_stopped_peer_ends", connect_to_a_stopped_peer_ends, NEEDS_PROCESSES },
+	{ 0 },
+};

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The conformance suite: what include/weft/weft.h promises, checked over one provider at a time.
+ *
+ * A case is a function in one of the tables below. Each runs in a process of its own, once with
+ * every engine driven by the caller and once with owner threads, so a crash or a hang costs one
+ * case and is reported under its name. A failed check ends that process at once.
+ */
+#ifndef CONFORM_H
+#define CONFORM_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weft/weft.h>
+
+#include "base/clock.h"
+
+/* Longest that anything in a case may take that has no deadline of its own. */
+#define CONFORM_LIMIT_NS (40 * NSEC_PER_SEC)
+/* A whole case: past it the watchdog ends the process. */
+#define CONFORM_WATCHDOG_S 180
+/* How late the end of a transfer may be reported on a busy machine. */
+#define CONFORM_SLACK_NS (2 * NSEC_PER_SEC)
+
+/* What the suite expects of a provider. */
+struct conform_row {
+	const char *name;
+	const char *bind_addr;
+	bool required;     /* absent is a failure, not a skip */
+	bool processes;    /* reaches other processes */
+	bool needs_target; /* nothing is placed while the target process is stopped */
+	bool script;       /* takes a script in opts.devices */
+	bool nic;          /* opts.rails counts */
+	bool host_way;     /* what auto takes to another process of this host */
+};
+
+struct conform {
+	const struct conform_row *row;
+	uint32_t progress; /* enum weft_progress, for every engine of the case */
+};
+
+enum conform_needs {
+	NEEDS_PROCESSES = 1, /* a peer in another process */
+	NEEDS_SCRIPT = 2,
+	NEEDS_NIC = 4,
+	ONLY_THREAD = 8,
+	ONLY_MANUAL = 16,
+	NEEDS_HOST_WAY = 32,
+};
+
+struct conform_case {
+	const char *name;
+	void (*fn)(const struct conform *c);
+	uint32_t needs; /* enum conform_needs, or-ed */
+};
+
+/* Tables end with an entry without a name. */
+extern const struct conform_case cases_open[];
+extern const struct conform_case cases_data[];
+extern const struct conform_case cases_batch[];
+extern const struct conform_case cases_message[];
+extern const struct conform_case cases_arrival[];
+extern const struct conform_case cases_guard[];
+extern const struct conform_case cases_revoke[];
+extern const struct conform_case cases_descriptor[];
+extern const struct conform_case cases_end[];
+extern const struct conform_case cases_frozen[];
+extern const struct conform_case cases_gone[];
+extern const struct conform_case cases_restart[];
+extern const struct conform_case cases_choice[];
+extern const struct conform_case cases_thread[];
+extern const struct conform_case cases_alloc[];
+extern const struct conform_case cases_key[];
+
+/* --- verdicts: usable from any thread of a case's process ------------------------------------- */
+
+_Noreturn void conform_fail(const char *file, int line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The case does not apply here; the reason is printed. */
+_Noreturn void conform_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A diagnostic line in the output. */
+void conform_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Remembers where the case is, for the watchdog's report. */
+void conform_at(const char *file, int line);
+/* Fails unless rc is want; text is what was called. Returns rc. */
+int conform_rc(const char *file, int line, const char *text, int rc, int want);
+void conform_int(const char *file, int line, const char *text, int64_t value, int64_t want);
+
+#define check(cond)                                                                  \
+	do {                                                                         \
+		conform_at(__FILE__, __LINE__);                                      \
+		if (!(cond))                                                         \
+			conform_fail(__FILE__, __LINE__, "%s does not hold", #cond); \
+	} while (0)
+#define check_rc(call, want) \
+	(conform_at(__FILE__, __LINE__), conform_rc(__FILE__, __LINE__, #call, (call), (want)))
+#define check_ok(call) check_rc(call, 0)
+#define check_int(value, want)           \
+	(conform_at(__FILE__, __LINE__), \
+	 conform_int(__FILE__, __LINE__, #value, (int64_t)(value), (int64_t)(want)))
+
+#endif /* CONFORM_H */

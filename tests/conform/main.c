@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The runner: conform --provider NAME [--filter TEXT] [--list] [--here].
+ * Output is TAP. Exit status: 0 all passed, 1 a case failed, 77 the provider is absent, 2 usage.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "conform.h"
+#include "verdict.h"
+
+static const struct conform_row rows[] = {
+	{ .name = "loop", .required = true, .script = true },
+	{ .name = "shm", .processes = true, .needs_target = true, .host_way = true },
+	{ .name = "tcp",
+	  .bind_addr = "127.0.0.1",
+	  .processes = true,
+	  .needs_target = true,
+	  .nic = true },
+	{ .name = "efa", .processes = true, .nic = true },
+	{ .name = "efa-direct", .processes = true, .nic = true },
+	{ .name = "verbs", .processes = true, .nic = true },
+};
+
+static const struct conform_case *const tables[] = {
+	cases_open,    cases_data,   cases_batch,      cases_message, cases_arrival, cases_guard,
+	cases_revoke,  cases_key,    cases_descriptor, cases_end,     cases_frozen,  cases_gone,
+	cases_restart, cases_choice, cases_thread,     cases_alloc,
+};
+
+static const char *const mode_names[] = { "thread", "manual" };
+
+struct runner {
+	const struct conform_row *row;
+	const char *filter; /* NULL: all */
+	bool list;
+	bool here; /* no process per case: for a debugger */
+	struct verdict *verdict;
+	int number, passed, failed, skipped;
+};
+
+static const struct conform_row *row_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!strcmp(rows[i].name, name))
+			return &rows[i];
+	return NULL;
+}
+
+static bool case_applies(const struct runner *r, const struct conform_case *which, uint32_t mode)
+{
+	uint32_t needs = which->needs;
+	char name[96];
+
+	if ((needs & NEEDS_PROCESSES) && !r->row->processes)
+		return false;
+	if ((needs & NEEDS_SCRIPT) && !r->row->script)
+		return false;
+	if ((needs & NEEDS_NIC) && !r->row->nic)
+		return false;
+	if ((needs & NEEDS_HOST_WAY) && !r->row->host_way)
+		return false;
+	if ((needs & ONLY_THREAD) && mode != WEFT_PROGRESS_THREAD)
+		return false;
+	if ((needs & ONLY_MANUAL) && mode != WEFT_PROGRESS_MANUAL)
+		return false;
+	snprintf(name, sizeof(name), "%s/%s", which->name, mode_names[mode]);
+	return !r->filter || strstr(name, r->filter);
+}
+
+/* Runs fn in a process of its own and returns its wait status; what it started is ended too. */
+static int run_apart(const struct runner *r, const struct conform *c,
+		     void (*fn)(const struct conform *c))
+{
+	pid_t runner = getpid();
+	int status = 0;
+	pid_t pid;
+
+	memset(r->verdict, 0, sizeof(*r->verdict));
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return VERDICT_FAIL << 8;
+	if (!pid) {
+		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != runner)
+			_exit(VERDICT_FAIL);
+		verdict_begin(r->verdict, CONFORM_WATCHDOG_S);
+		fn(c);
+		exit(VERDICT_PASS);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	kill(-pid, SIGKILL);
+	return status;
+}
+
+static void report(struct runner *r, const char *name, int status, uint64_t duration_ns)
+{
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	unsigned long long ms = duration_ns / NSEC_PER_MSEC;
+
+	r->number++;
+	if (code == VERDICT_PASS) {
+		r->passed++;
+		printf("ok %d - %s # %llu ms\n", r->number, name, ms);
+		return;
+	}
+	if (code == VERDICT_SKIP) {
+		r->skipped++;
+		printf("ok %d - %s # SKIP %s\n", r->number, name, r->verdict->text);
+		return;
+	}
+	r->failed++;
+	if (code == VERDICT_HANG)
+		printf("#   hang: no end within %d s, last check entered %s:%d\n",
+		       CONFORM_WATCHDOG_S, r->verdict->text, r->verdict->line);
+	else if (code < 0)
+		printf("#   killed by signal %d (%s)\n", WTERMSIG(status),
+		       strsignal(WTERMSIG(status)));
+	else if (code != VERDICT_FAIL)
+		printf("#   exit status %d\n", code);
+	printf("not ok %d - %s # %llu ms\n", r->number, name, ms);
+}
+
+static void run_case(struct runner *r, const struct conform_case *which, uint32_t mode)
+{
+	struct conform c = { .row = r->row, .progress = mode };
+	uint64_t start_ns = clock_ns();
+	char name[96];
+	int status = 0;
+
+	snprintf(name, sizeof(name), "%s/%s", which->name, mode_names[mode]);
+	if (r->list) {
+		printf("%s\n", name);
+		return;
+	}
+	if (r->here)
+		which->fn(&c);
+	else
+		status = run_apart(r, &c, which->fn);
+	report(r, name, status, clock_ns() - start_ns);
+}
+
+static void for_each_case(struct runner *r,
+			  void (*fn)(struct runner *, const struct conform_case *, uint32_t))
+{
+	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
+		for (const struct conform_case *which = tables[t]; which->name; which++)
+			for (int mode = WEFT_PROGRESS_MANUAL; mode >= 0; mode--)
+				if (case_applies(r, which, (uint32_t)mode))
+					fn(r, which, (uint32_t)mode);
+}
+
+static void count_case(struct runner *r, const struct conform_case *which, uint32_t mode)
+{
+	(void)which;
+	(void)mode;
+	r->number++;
+}
+
+/* Skips when the provider is not there; any other error is left to the cases. */
+static void probe(const struct conform *c)
+{
+	struct weft_opts opts = {
+		.size = sizeof(opts),
+		.provider = c->row->name,
+		.bind_addr = c->row->bind_addr,
+	};
+	struct weft *weft;
+	int rc = weft_open(&weft, &opts);
+
+	if (rc == -WEFT_ENOPROVIDER || rc == -WEFT_ENODEVICE)
+		conform_skip("%s: %s", weft_strerror(rc), weft_error_detail());
+	if (!rc)
+		weft_close(weft);
+}
+
+static bool provider_absent(struct runner *r)
+{
+	struct conform c = { .row = r->row };
+	int status = run_apart(r, &c, probe);
+
+	return !r->row->required && WIFEXITED(status) && WEXITSTATUS(status) == VERDICT_SKIP;
+}
+
+static int run_all(struct runner *r)
+{
+	if (r->list) {
+		for_each_case(r, run_case);
+		return 0;
+	}
+	if (provider_absent(r)) {
+		printf("1..0 # SKIP %s\n", r->verdict->text);
+		return VERDICT_SKIP;
+	}
+	for_each_case(r, count_case);
+	printf("1..%d\n", r->number);
+	r->number = 0;
+	for_each_case(r, run_case);
+	printf("# conform %s: %d passed, %d failed, %d skipped\n", r->row->name, r->passed,
+	       r->failed, r->skipped);
+	return r->failed || !r->number ? 1 : 0;
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: conform --provider loop|shm|tcp|efa|efa-direct|verbs "
+			"[--filter TEXT] [--list] [--here]\n");
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "provider", required_argument, NULL, 'p' },
+		{ "filter", required_argument, NULL, 'f' },
+		{ "list", no_argument, NULL, 'l' },
+		{ "here", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	struct runner r = { .verdict = verdict_open() };
+	int option;
+
+	if (argc > 1 && !strcmp(argv[1], CHILD_FLAG))
+		return child_main(argc, argv);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'p')
+			r.row = row_find(optarg);
+		else if (option == 'f')
+			r.filter = optarg;
+		else if (option == 'l')
+			r.list = true;
+		else if (option == 'h')
+			r.here = true;
+		else
+			return usage();
+	}
+	if (!r.row || !r.verdict || optind != argc)
+		return usage();
+	return run_all(&r);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verdict.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "conform.h"
+
+static _Atomic(const char *) verdict_file;
+static atomic_int verdict_line;
+static struct verdict *verdict_out;
+
+static const char *leaf(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+struct verdict *verdict_open(void)
+{
+	void *p = mmap(NULL, sizeof(struct verdict), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void verdict_format(const char *format, va_list args)
+{
+	if (verdict_out)
+		vsnprintf(verdict_out->text, sizeof(verdict_out->text), format, args);
+}
+
+static void verdict_alarm(int number)
+{
+	const char *file = atomic_load(&verdict_file);
+	size_t n = file ? strnlen(leaf(file), sizeof(verdict_out->text) - 1) : 0;
+
+	(void)number;
+	if (verdict_out) {
+		memcpy(verdict_out->text, n ? leaf(file) : "", n);
+		verdict_out->text[n] = '\0';
+		verdict_out->line = atomic_load(&verdict_line);
+	}
+	_exit(VERDICT_HANG);
+}
+
+void verdict_begin(struct verdict *verdict, unsigned int limit_s)
+{
+	verdict_out = verdict;
+	signal(SIGALRM, verdict_alarm);
+	alarm(limit_s);
+}
+
+void conform_at(const char *file, int line)
+{
+	atomic_store_explicit(&verdict_file, file, memory_order_relaxed);
+	atomic_store_explicit(&verdict_line, line, memory_order_relaxed);
+}
+
+void conform_fail(const char *file, int line, const char *format, ...)
+{
+	char text[sizeof(verdict_out->text)];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	printf("#   %s:%d: %s\n", leaf(file), line, text);
+	fflush(stdout);
+	_exit(VERDICT_FAIL);
+}
+
+void conform_skip(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	verdict_format(format, args);
+	va_end(args);
+	fflush(stdout);
+	_exit(VERDICT_SKIP);
+}
+
+void conform_note(const char *format, ...)
+{
+	va_list args;
+
+	printf("#   ");
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+	fflush(stdout);
+}
+
+/* A count as it is, an error by its name. */
+static const char *rc_name(int rc, char text[16])
+{
+	if (rc < 0)
+		return weft_error_name(rc);
+	snprintf(text, 16, "%d", rc);
+	return text;
+}
+
+int conform_rc(const char *file, int line, const char *text, int rc, int want)
+{
+	char got_text[16], want_text[16];
+
+	if (rc != want)
+		conform_fail(file, line, "%s: %s, not %s: %s", text, rc_name(rc, got_text),
+			     rc_name(want, want_text), rc < 0 ? weft_error_detail() : "");
+	return rc;
+}
+
+void conform_int(const char *file, int line, const char *text, int64_t value, int64_t want)
+{
+	if (value != want)
+		conform_fail(file, line, "%s is %lld, not %lld", text, (long long)value,
+			     (long long)want);
+}
