@@ -4,12 +4,15 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/opt.h"
 #include "control/rpc.h"
 
 static int address_bad(const char *text, const char *why)
 {
-	return err_set(-EINVAL, "address \"%.200s\": %s; it is HOST:PORT or [IPv6]:PORT", text,
-		       why);
+	char quoted[OPT_QUOTE_MAX];
+
+	return err_set(-EINVAL, "address %s: %s; it is HOST:PORT or [IPv6]:PORT",
+		       opt_quote(text, quoted), why);
 }
 
 static bool address_port(uint16_t *ret, const char *text, size_t len)
