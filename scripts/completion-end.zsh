@@ -1,2 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
 # Called when the file is autoloaded.
 _weft_dispatch "$@"

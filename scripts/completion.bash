@@ -36,7 +36,7 @@ _weft_program() {
 		_weft_fill "$values" "$current"
 	elif [[ $current == -* ]]; then
 		_weft_fill "$("${prefix}_options" "$command")" "$current"
-	elif [[ $command == - && $commands != *([[:space:]]) ]]; then
+	elif [[ $command == - && -n ${commands// /} ]]; then
 		_weft_fill "$commands" "$current"
 	else
 		_weft_fill @file "$current"

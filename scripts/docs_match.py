@@ -100,8 +100,8 @@ def check_man(page, options, arguments):
 def check_bash(path, program, options):
     prefix = "_" + program.replace(" ", "_")
     for command in options:
-        script = f'source "$1"; {prefix}_options "$2"; {prefix}_commands'
-        words, commands = run("bash", "-c", script, "bash", path, command).splitlines()
+        words = run("bash", "-c", f'source "$1"; {prefix}_options "$2"', "bash", path, command)
+        commands = run("bash", "-c", f'source "$1"; {prefix}_commands', "bash", path)
         wanted = options["-"] | options[command] | COMMON
         compare(f"bash completion, {command}", set(words.split()), wanted)
         compare("bash completion, commands", set(commands.split()), set(options) - {"-"})

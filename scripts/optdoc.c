@@ -123,7 +123,8 @@ static void man_options(void)
 	}
 	for (i = 0; (row = opt_command(&table, i)); i++) {
 		printf("%s## %s\n\n", i ? "" : "# COMMANDS\n\n", row->name);
-		put_scd(row->help);
+		putchar(toupper((unsigned char)row->help[0]));
+		put_scd(row->help + 1);
 		printf(".\n\n");
 		man_rows(i, OPT_KIND_ARGUMENT);
 		man_rows(i, OPT_KIND_OPTION);

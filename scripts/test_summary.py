@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Sums up a test run in one line, "N passed, N failed, N skipped".
+
+Usage: test_summary.py STATUS FILE...
+
+FILE is meson's testlog.json or a junit .xml of pytest; one that does not exist counts nothing.
+STATUS is 0 when the runners said that all is well. A runner that failed without naming a failed test
+counts as one failure, and so does a run of no test at all. With WEFT_COUNTS in the environment the
+line goes to that file instead. Exit status 1 when anything failed.
+"""
+import json
+import os
+import sys
+import xml.etree.ElementTree as ET
+
+MESON_PASSED = {"OK", "EXPECTEDFAIL"}
+
+
+def meson_results(path):
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            test = json.loads(line)
+            result = test["result"]
+            outcome = "failed"
+            if result in MESON_PASSED:
+                outcome = "passed"
+            elif result == "SKIP":
+                outcome = "skipped"
+            yield test["name"], outcome
+
+
+def junit_results(path):
+    for case in ET.parse(path).getroot().iter("testcase"):
+        outcome = "passed"
+        if case.find("failure") is not None or case.find("error") is not None:
+            outcome = "failed"
+        elif case.find("skipped") is not None:
+            outcome = "skipped"
+        yield f"{case.get('classname')}::{case.get('name')}", outcome
+
+
+def main():
+    status, paths = int(sys.argv[1]), sys.argv[2:]
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    for path in filter(os.path.exists, paths):
+        results = junit_results(path) if path.endswith(".xml") else meson_results(path)
+        for name, outcome in results:
+            counts[outcome] += 1
+            if outcome == "failed":
+                print(f"failed: {name}")
+    if status and not counts["failed"]:
+        print("failed: a runner or the build, see above")
+        counts["failed"] += 1
+    if not sum(counts.values()):
+        print("failed: no test matched")
+        counts["failed"] += 1
+    line = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    if "WEFT_COUNTS" in os.environ:
+        with open(os.environ["WEFT_COUNTS"], "w", encoding="utf-8") as file:
+            file.write(line + "\n")
+    else:
+        print(line)
+    sys.exit(1 if counts["failed"] else 0)
+
+
+main()
