@@ -226,6 +226,7 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 	struct weft_peer *peer;
 	uint32_t i;
 
+	weft->now_ns = now_ns;
 	batch->deadline_ns = clock_deadline(now_ns, batch->timeout_ns);
 	list_move_tail(&weft->active, &batch->link);
 	engine_timer(weft, batch->deadline_ns);

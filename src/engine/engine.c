@@ -163,7 +163,7 @@ static void init_lists(struct weft *weft)
 	list_init(&weft->idle_batches);
 	list_init(&weft->ended);
 	list_init(&weft->received);
-	weft->wake_fd = weft->event_fd = weft->pid_epoll = -1;
+	weft->wake_fd = weft->event_fd = weft->pid_epoll = weft->bell_fd = -1;
 	weft->next_deadline_ns = UINT64_MAX;
 }
 
@@ -236,6 +236,8 @@ static void free_engine(struct weft *weft)
 		close(weft->event_fd);
 	if (weft->pid_epoll >= 0)
 		close(weft->pid_epoll);
+	if (weft->bell_fd >= 0)
+		close(weft->bell_fd);
 	mem_free(weft);
 }
 
@@ -262,6 +264,8 @@ int weft_open(struct weft **ret, const struct weft_opts *opts)
 		rc = open_fds(weft);
 	if (!rc)
 		rc = open_ways(weft, opts);
+	if (!rc)
+		rc = bell_open(weft);
 	if (!rc)
 		rc = open_flights(weft);
 	if (!rc && weft->thread_mode)

@@ -175,6 +175,8 @@ struct weft_peer {
 	uint64_t host;
 	uint32_t pid;
 	int pid_fd; /* of a process on this host; -1 */
+	bool bell;  /* may sleep where the provider cannot wake it */
+	uint64_t last_post_ns;
 	const struct way *way;
 	uint32_t rail_count;              /* its rails on this way */
 	uint64_t dests[ENGINE_RAILS_MAX]; /* per rail of ours on this way */
@@ -244,7 +246,9 @@ struct weft {
 	_Atomic uint32_t sequence; /* steps with every batch end, message, arrival, peer change */
 	_Atomic uint32_t waiters;
 	_Atomic bool fd_used;
-	int wake_fd, event_fd;
+	int wake_fd, event_fd, bell_fd;
+	uint64_t now_ns; /* read lately */
+	uint64_t awake_ns, awake_until_ns, bells_rung;
 	_Atomic uint64_t reserved; /* transfers of batches on their way to the owner or active */
 };
 
@@ -326,6 +330,14 @@ void region_free(struct weft_region *region);
 
 /* --- arrival.c --- */
 void arrival_event(struct weft *weft, uint32_t imm);
+
+/* --- bell.c --- */
+int bell_open(struct weft *weft);
+/* Something was posted or sent to a peer with a bell. */
+void bell_posted(struct weft_peer *peer, uint64_t now_ns);
+/* A poll of a rail with operations in flight was empty. */
+void bell_waiting(struct rail *rail);
+void bell_heard(struct weft *weft, uint64_t now_ns);
 
 /* --- host.c --- */
 /* Equal for processes that can reach each other through /dev/shm. */

@@ -181,6 +181,8 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 		return rc;
 	}
 	flight_started(flight, transfer, rail, len);
+	if (peer->bell)
+		bell_posted(peer, weft->now_ns);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "engine/engine.h"
 
@@ -31,6 +32,8 @@ int peer_send(struct weft_peer *peer, uint8_t type, const void *payload, size_t 
 			     peer->slot);
 	if (rc == 0)
 		peer->sends++;
+	if (rc >= 0 && peer->bell)
+		bell_posted(peer, clock_ns());
 	return rc > 0 ? 0 : rc;
 }
 

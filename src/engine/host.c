@@ -8,13 +8,13 @@
 #include "base/hash.h"
 #include "engine/engine.h"
 
-/* One boot of one kernel, one /dev/shm, one set of process ids, one user: with all four equal two
- * processes can share memory and watch each other. */
+/* One boot of one kernel, one /dev/shm, one set of process ids, one network namespace, one user:
+ * with all equal two processes can share memory, watch and wake each other. */
 uint64_t host_identity(void)
 {
 	struct {
 		char boot[64];
-		char pid_ns[64];
+		char pid_ns[64], net_ns[64];
 		uint64_t device, inode, uid;
 	} host;
 	struct stat st;
@@ -29,6 +29,8 @@ uint64_t host_identity(void)
 	}
 	if (readlink("/proc/self/ns/pid", host.pid_ns, sizeof(host.pid_ns) - 1) < 0)
 		host.pid_ns[0] = '\0';
+	if (readlink("/proc/self/ns/net", host.net_ns, sizeof(host.net_ns) - 1) < 0)
+		host.net_ns[0] = '\0';
 	if (stat("/dev/shm", &st) == 0) {
 		host.device = st.st_dev;
 		host.inode = st.st_ino;

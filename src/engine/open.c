@@ -73,7 +73,7 @@ static int open_rail(struct plan_open *plan, const struct provider *p, const cha
 		.bind_addr = plan->opts->bind_addr,
 		.depth = plan->opts->queue_depth,
 		.receive_buffers = plan->opts->receive_buffers ? plan->opts->receive_buffers : 256,
-		.wait_fd = weft->thread_mode,
+		.wait_fd = true,
 		.log = weft->log,
 		.log_ctx = weft->ctx,
 		.log_level = weft->log_level,

@@ -145,6 +145,8 @@ static int poll_rail(struct weft *weft, struct rail *rail)
 	for (i = 0; i < n; i++)
 		flight_event(weft, rail, &events[i]);
 	rail->quiet_polls = n ? 0 : rail->quiet_polls + 1;
+	if (!n && rail->in_flight && rail->weft->bell_fd >= 0)
+		bell_waiting(rail);
 	return n;
 }
 
@@ -160,6 +162,7 @@ static void run_timers(struct weft *weft)
 {
 	uint64_t now = clock_ns();
 
+	weft->now_ns = now;
 	if (now < weft->next_deadline_ns)
 		return;
 	weft->next_deadline_ns = UINT64_MAX;
@@ -208,6 +211,8 @@ static int wake_fds(struct weft *weft, struct pollfd *fds, bool *deaf)
 	*deaf = false;
 	if (weft->thread_mode)
 		fds[n++] = (struct pollfd){ .fd = weft->wake_fd, .events = POLLIN };
+	if (weft->bell_fd >= 0)
+		fds[n++] = (struct pollfd){ .fd = weft->bell_fd, .events = POLLIN };
 	for (i = 0; i < weft->rail_count; i++) {
 		if (weft->rails[i].broken)
 			continue;
@@ -222,39 +227,59 @@ static int wake_fds(struct weft *weft, struct pollfd *fds, bool *deaf)
 	return n;
 }
 
-static void engine_sleep(struct weft *weft, struct idle *idle, uint64_t until_ns)
+static uint64_t sleep_time(const struct weft *weft, const struct idle *idle, bool deaf,
+			   uint64_t now_ns, uint64_t until_ns)
 {
-	struct pollfd fds[ENGINE_RAILS_MAX * WIRE_WAYS_MAX + 1];
-	uint64_t now = clock_ns(), wait_ns, drained;
-	struct timespec ts;
-	bool deaf;
-	int n;
+	uint64_t wait_ns = deaf ? idle->step_ns : SLEEP_FD_NS;
 
-	n = wake_fds(weft, fds, &deaf);
-	if (n < 0)
-		return;
-	wait_ns = deaf ? idle->step_ns : SLEEP_FD_NS;
 	if (weft->next_deadline_ns < until_ns)
 		until_ns = weft->next_deadline_ns;
-	if (until_ns <= now)
+	if (until_ns <= now_ns)
+		return 0;
+	return wait_ns < until_ns - now_ns ? wait_ns : until_ns - now_ns;
+}
+
+static int sleep_on(struct weft *weft, struct pollfd *fds, int n, const struct timespec *ts)
+{
+	uint64_t drained;
+	int woken = 0;
+
+	if (!weft->thread_mode)
+		return ppoll(fds, (nfds_t)n, ts, NULL);
+	atomic_store_explicit(&weft->sleeping, true, memory_order_seq_cst);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (ring_empty(&weft->calls) && !atomic_load(&weft->stop))
+		woken = ppoll(fds, (nfds_t)n, ts, NULL);
+	atomic_store_explicit(&weft->sleeping, false, memory_order_relaxed);
+	if (woken > 0 && fds[0].revents & POLLIN)
+		while (read(weft->wake_fd, &drained, sizeof(drained)) > 0)
+			;
+	return woken;
+}
+
+/* Being woken counts as work to come: what peers do to our memory shows no event. */
+static void engine_sleep(struct weft *weft, struct idle *idle, uint64_t until_ns)
+{
+	struct pollfd fds[ENGINE_RAILS_MAX + 2];
+	uint64_t now = clock_ns(), wait_ns;
+	struct timespec ts;
+	bool deaf;
+	int n, i;
+
+	n = wake_fds(weft, fds, &deaf);
+	wait_ns = n < 0 ? 0 : sleep_time(weft, idle, deaf, now, until_ns);
+	if (!wait_ns)
 		return;
-	if (wait_ns > until_ns - now)
-		wait_ns = until_ns - now;
-	if (idle->step_ns < SLEEP_MAX_NS)
-		idle->step_ns *= 2;
 	ts = (struct timespec){ .tv_sec = (time_t)(wait_ns / NSEC_PER_SEC),
 				.tv_nsec = (long)(wait_ns % NSEC_PER_SEC) };
-	if (weft->thread_mode) {
-		atomic_store_explicit(&weft->sleeping, true, memory_order_seq_cst);
-		atomic_thread_fence(memory_order_seq_cst);
-		if (ring_empty(&weft->calls) && !atomic_load(&weft->stop))
-			ppoll(fds, (nfds_t)n, &ts, NULL);
-		atomic_store_explicit(&weft->sleeping, false, memory_order_relaxed);
-		if (fds[0].revents & POLLIN && read(weft->wake_fd, &drained, sizeof(drained)) < 0)
-			return;
-	} else {
-		ppoll(fds, (nfds_t)n, &ts, NULL);
-	}
+	if (idle->step_ns < SLEEP_MAX_NS)
+		idle->step_ns *= 2;
+	if (sleep_on(weft, fds, n, &ts) <= 0)
+		return;
+	idle->since_ns = 0;
+	for (i = 0; i < n; i++)
+		if (fds[i].fd == weft->bell_fd && fds[i].revents & POLLIN)
+			bell_heard(weft, clock_ns());
 }
 
 /* After an empty round: spins, then yields, then sleeps with a doubling step. */
@@ -267,7 +292,7 @@ static void idle_round(struct weft *weft, struct idle *idle, uint64_t until_ns)
 		idle->since_ns = now;
 		idle->step_ns = SLEEP_MIN_NS;
 	}
-	if (now - idle->since_ns < weft->spin_ns)
+	if (now - idle->since_ns < weft->spin_ns || now < weft->awake_until_ns)
 		return;
 	if (now - idle->since_ns < 2 * weft->spin_ns)
 		sched_yield();

@@ -38,6 +38,8 @@ int fabric_post(struct port *port, const struct op *op)
 	if (op->flags & OP_MORE)
 		flags |= FI_MORE;
 	if (op->kind == OP_READ) {
+		if (op->len <= port->provider->placed_read_max)
+			flags |= FI_DELIVERY_COMPLETE;
 		rc = fi_readmsg(port->ep, &msg, flags);
 	} else {
 		if (op->flags & OP_PLACED)

@@ -43,6 +43,7 @@ struct provider {
 	bool binds_address;        /* weft_opts.bind_addr applies */
 	bool unregister_guards;    /* a closed registration stops what arrives late */
 	bool has_wait_fd;          /* the completion queue offers a descriptor to sleep on */
+	uint32_t placed_read_max;  /* READs up to this are quicker with FI_DELIVERY_COMPLETE */
 	uint64_t caps;             /* asked besides FI_MSG | FI_RMA */
 	uint64_t mode;             /* mode bits that the port can honour */
 	enum port_wrong_key wrong_key;
