@@ -6,20 +6,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-static double cpu_seconds(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return u.ru_utime.tv_sec + u.ru_stime.tv_sec +
-	       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
-}
+#include "cpu.h"
 
 int pair_open(struct pair *pair)
 {
@@ -72,9 +64,9 @@ int pair_swap(struct pair *pair, const void *out, size_t out_len, void *in, size
 void pair_saw(struct pair *pair, int phase)
 {
 	if (phase == PAIR_MEASURE)
-		pair->cpu_start = cpu_seconds();
+		pair->cpu_start = cpu_self();
 	if (phase >= PAIR_DRAIN && pair->seen < PAIR_DRAIN) {
-		pair->cpu_s = cpu_seconds() - pair->cpu_start;
+		pair->cpu_s = cpu_self() - pair->cpu_start;
 		if (pair->target)
 			pair->shared->target_cpu_s = pair->cpu_s;
 	}
