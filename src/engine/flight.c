@@ -251,6 +251,15 @@ static bool stuck(const struct weft_peer *peer)
 	return peer->quarantined >= (peer->weft->peer_window + 1) / 2;
 }
 
+/* Ends all that waits to be posted. */
+static void fail_queue(struct weft_peer *peer, int reason)
+{
+	struct list *link;
+
+	while ((link = list_first(&peer->queue)))
+		transfer_end(list_entry(link, struct transfer, link), WEFT_FAILED, reason, 0);
+}
+
 /* 0: the queue is empty; -EAGAIN: full for now. */
 static int pump_peer(struct weft *weft, struct weft_peer *peer)
 {
@@ -260,9 +269,7 @@ static int pump_peer(struct weft *weft, struct weft_peer *peer)
 	int rc;
 
 	if (stuck(peer)) {
-		while ((link = list_first(&peer->queue)))
-			transfer_end(list_entry(link, struct transfer, link), WEFT_FAILED,
-				     -WEFT_EPEERSTUCK, 0);
+		fail_queue(peer, -WEFT_EPEERSTUCK);
 		return 0;
 	}
 	list_for_each_safe(link, after, &peer->queue)
@@ -283,14 +290,18 @@ void flight_pump(struct weft *weft)
 {
 	struct list waiting, *link;
 	struct weft_peer *peer;
+	int state;
 
 	list_init(&waiting);
 	while ((link = list_pop(&weft->ready))) {
 		peer = list_entry(link, struct weft_peer, ready);
 		if (!list_empty(&peer->outbox))
 			peer_flush_outbox(peer);
-		if (atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_CONNECTED)
+		state = atomic_load_explicit(&peer->state, memory_order_relaxed);
+		if (state == PEER_CONNECTED)
 			pump_peer(weft, peer);
+		else if (state == PEER_DEAD)
+			fail_queue(peer, peer->reason);
 		if (!list_empty(&peer->queue) || !list_empty(&peer->outbox)) {
 			if (list_empty(&peer->ready))
 				list_add_tail(&waiting, &peer->ready);
