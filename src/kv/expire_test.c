@@ -105,6 +105,8 @@ static void the_sweep_is_bounded_and_gets_everything_in_the_end(void **state)
 	assert_in_range(calls, 15, 100);
 	assert_int_equal(store_sweep(fixture.store, 15000, 1000, &more), 0);
 	assert_false(more);
+	assert_int_equal(store_sweep(fixture.store, 30000, UINT64_MAX, &more), 10000);
+	assert_false(more);
 	fixture_close(&fixture);
 }
 

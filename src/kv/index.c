@@ -32,8 +32,8 @@ static uint32_t bucket_bits(const struct index *index, uint32_t bucket)
 {
 	uint32_t low = low_mask(index);
 	uint32_t bits = (uint32_t)__builtin_popcount(low);
-	/* Buckets that were split at this level, and those split off, have one bit more. */
-	bool split = bucket > low || (bucket | (low + 1)) < index->buckets;
+	/* A bucket has one bit more when its sibling at this level is there. */
+	bool split = (bucket | (low + 1)) < index->buckets;
 
 	return bits + split;
 }

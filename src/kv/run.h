@@ -24,7 +24,7 @@
 #define RUNS_BINS  464u
 #define RUNS_WORDS ((RUNS_BINS + 63) / 64)
 /* Runs of one bin that are looked at where not all of them would do. */
-#define RUNS_LOOK 1024u
+#define RUNS_LOOK 128u
 
 /* A free run; node 0 is none. */
 struct run_node {

@@ -188,7 +188,7 @@ static void a_scattered_value_is_whole(void **state)
 	struct store_extent extents[STORE_EXTENTS_MAX];
 	struct store_info info;
 	struct item *item;
-	uint64_t from, len;
+	uint64_t from, len, bytes;
 	uint32_t i;
 
 	(void)state;
@@ -209,9 +209,18 @@ static void a_scattered_value_is_whole(void **state)
 		assert_in_range(store_map(fixture.store, item, from, len, extents), 1, 3);
 		assert_int_equal(extents[0].value_offset, from);
 	}
+	assert_int_equal(store_map(fixture.store, item, 640, 640, extents), 1);
+	assert_int_equal(store_map(fixture.store, item, 640, 641, extents), 2);
+	assert_int_equal(store_map(fixture.store, item, 1280, 0, extents), 1);
 	assert_int_equal(fixture_stats(&fixture).pool_free, 0);
 	store_put_ref(fixture.store, item);
 	assert_int_equal(store_delete(fixture.store, "k", 1, 0), 1);
+	bytes = fixture_stats(&fixture).index_bytes;
+	for (i = 0; i < 1000; i++) {
+		assert_int_equal(fixture_put(&fixture, "k", data, sizeof(data), 0, 0), 0);
+		assert_int_equal(store_delete(fixture.store, "k", 1, 0), 1);
+	}
+	assert_int_equal(fixture_stats(&fixture).index_bytes, bytes);
 	assert_int_equal(fixture_stats(&fixture).pool_free, 64 * 11 * 10);
 	fixture_close(&fixture);
 }
