@@ -146,7 +146,7 @@ def mapped(path):
 
 def declared(header):
     """Functions that a public header declares as exported."""
-    text = without_comments(text_of(header))
+    text = re.sub(r"^#.*$", "", without_comments(text_of(header)), flags=re.M)
     return set(re.findall(r"WEFT_API[^;{]*?(\w+)\s*\(", text, re.S))
 
 
@@ -160,7 +160,8 @@ def check_symbols(build):
     for path in maps:
         name = os.path.basename(path)[:-4]
         found = [os.path.join(folder, file) for folder, _, files in os.walk(build)
-                 for file in files if file == f"lib{name}.so.0"]
+                 for file in files if file == f"lib{name}.so.0"
+                 and os.path.exists(os.path.join(folder, file))]
         if not found:
             findings.append(f"{path}: lib{name}.so.0 is not in {build}")
             continue

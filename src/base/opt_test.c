@@ -301,45 +301,6 @@ static void no_arguments_at_all_touch_nothing_outside(void **state)
 	assert_int_equal(opt_parse(&demo_table, 0, argv, &demo, &result), -EINVAL);
 }
 
-static void hostile_text_stays_one_short_line(void **state)
-{
-	char big[400], quoted[OPT_QUOTE_MAX];
-
-	(void)state;
-	assert_string_equal(opt_quote("a\nb\x1b[0m", quoted), "'a?b?[0m'");
-	memset(big, 'x', sizeof(big) - 1);
-	big[sizeof(big) - 1] = '\0';
-	opt_quote(big, quoted);
-	assert_int_equal(strlen(quoted), OPT_QUOTE_MAX - 1);
-	assert_string_equal(quoted + strlen(quoted) - 4, "...'");
-}
-
-static void scaled_values_read_and_print(void **state)
-{
-	char text[OPT_NAME_MAX];
-	uint64_t value;
-
-	(void)state;
-	assert_int_equal(opt_scaled(OPT_TYPE_size, "16EiB", &value), -EINVAL);
-	assert_int_equal(opt_scaled(OPT_TYPE_size, "18446744073709551615", &value), 0);
-	assert_true(value == UINT64_MAX);
-	assert_int_equal(opt_scaled(OPT_TYPE_size, "18446744073709551615.1K", &value), -ERANGE);
-	assert_int_equal(opt_scaled(OPT_TYPE_size, "100000000000000000000000000", &value), -ERANGE);
-	assert_int_equal(opt_scaled(OPT_TYPE_size, "4kib", &value), 0);
-	assert_int_equal(value, 4096);
-	assert_int_equal(opt_scaled(OPT_TYPE_duration, "1.5", &value), 0);
-	assert_int_equal(value, 1500 * NSEC_PER_MSEC);
-	assert_int_equal(opt_scaled(OPT_TYPE_duration, "1S", &value), -EINVAL);
-	assert_int_equal(opt_scaled(OPT_TYPE_duration, "0.000000001s", &value), 0);
-	assert_int_equal(value, 1);
-	assert_string_equal(opt_scaled_text(OPT_TYPE_size, 4 << 20, text), "4MiB");
-	assert_string_equal(opt_scaled_text(OPT_TYPE_size, 1000, text), "1000B");
-	assert_string_equal(opt_scaled_text(OPT_TYPE_size, 0, text), "0B");
-	assert_string_equal(opt_scaled_text(OPT_TYPE_duration, 1500 * NSEC_PER_MSEC, text),
-			    "1500ms");
-	assert_string_equal(opt_scaled_text(OPT_TYPE_duration, 7200 * NSEC_PER_SEC, text), "2h");
-}
-
 static char *help_text(int command)
 {
 	char *text = NULL;
@@ -453,8 +414,6 @@ int main(void)
 		cmocka_unit_test(mistakes_name_option_value_reason_and_what_is_allowed),
 		cmocka_unit_test(list_options_are_bounded),
 		cmocka_unit_test(no_arguments_at_all_touch_nothing_outside),
-		cmocka_unit_test(hostile_text_stays_one_short_line),
-		cmocka_unit_test(scaled_values_read_and_print),
 		cmocka_unit_test(help_names_every_row_and_fits_the_width),
 		cmocka_unit_test(commands_expand_in_the_order_of_the_table),
 		cmocka_unit_test(the_check_finds_broken_tables),
