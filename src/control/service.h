@@ -12,8 +12,10 @@
 #include "control/rpc.h"
 #include "kv/server.h"
 
-/* Largest value inside a Get's answer, bytes. Put takes as much as fits RPC_MESSAGE_MAX. */
+/* Largest value inside a Get's answer, bytes. Put takes what fits RPC_MESSAGE_MAX. */
 #define SERVICE_INLINE_MAX (4u << 20)
+/* Requests in a Batch. */
+#define SERVICE_BATCH_MAX 256u
 
 struct service;
 
@@ -22,14 +24,15 @@ struct service;
 struct kv_service_ops {
 	int (*hello)(void *kv, const struct kv_hello *hello, struct kv_welcome *ret);
 	bool (*heartbeat)(void *kv, uint64_t session, uint32_t client_id);
-	int (*bye)(void *kv, uint64_t session, uint32_t client_id, uint64_t timeout_ns);
-	void (*call)(void *kv, const struct server_call *call);
+	void (*call)(void *kv, struct server_call *call);
 };
+
+/* With a struct server as kv. */
+extern const struct kv_service_ops service_kv_ops;
 
 struct service_opts {
 	const char *addr; /* as rpc_server_opts.addr */
-	struct server *server;
-	const struct kv_service_ops *ops; /* NULL: the server's; else with kv, for tests */
+	const struct kv_service_ops *ops;
 	void *kv;
 	uint32_t threads;    /* 0: 2 */
 	uint32_t call_limit; /* 0: 1024 */
