@@ -410,9 +410,9 @@ void peer_run_callbacks(struct weft *weft)
 		if (!peer->gone_told && !peer->by_user && weft->on_peer_gone) {
 			peer->gone_told = true;
 			weft->on_peer_gone(weft->ctx, peer, peer->reason);
-			after = weft->dead_peers.next; /* the callback may have freed others */
 			peer->user_gone = true;
 			peer_release(peer);
+			after = weft->dead_peers.next; /* the callback may have freed others */
 		} else if (!weft->on_peer_gone) {
 			kept++;
 		}
