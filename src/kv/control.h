@@ -44,8 +44,9 @@ struct kv_welcome {
 };
 
 /*
- * The answer to a request. A failure has reply->status and its text in data; that of the connection
- * itself is WEFT_EUNAVAILABLE or WEFT_EDEADLINE. reply is borrowed until it returns.
+ * The answer to a request, with its slot and generation. A failure has reply->status and its text
+ * in data; that of the connection itself is WEFT_EUNAVAILABLE or WEFT_EDEADLINE. reply is borrowed
+ * until it returns.
  */
 typedef void (*control_done_fn)(void *ctx, const struct wire_msg *reply);
 

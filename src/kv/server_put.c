@@ -174,7 +174,7 @@ void request_chunk(struct server *server, const struct asker *asker, const struc
 {
 	bool inlined = msg->flags & WIRE_F_INLINE;
 	uint64_t length = inlined ? msg->data_len : msg->length;
-	struct upload *upload;
+	struct upload *upload = NULL;
 	int rc = upload_named(asker->session, msg->transfer, &upload);
 
 	if (!rc && (msg->offset > upload->total || length > upload->total - msg->offset))
@@ -195,7 +195,7 @@ void request_chunk(struct server *server, const struct asker *asker, const struc
 
 void request_commit(struct server *server, const struct asker *asker, const struct wire_msg *msg)
 {
-	struct upload *upload;
+	struct upload *upload = NULL;
 	int rc = upload_named(asker->session, msg->transfer, &upload);
 
 	if (!rc && upload->works)
