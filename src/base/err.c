@@ -103,7 +103,7 @@ int err_prefix(int code, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	snprintf(err_detail, sizeof(err_detail), "%.*s: %.*s", ERR_DETAIL_MAX / 2, text,
-		 ERR_DETAIL_MAX / 2, old);
+		 ERR_DETAIL_MAX / 2 - 3, old);
 	return code;
 }
 
