@@ -65,6 +65,82 @@ static uint32_t bin_last(const struct runs *runs)
 	return RUNS_NONE;
 }
 
+/* Where a run starts or ends: what table 0 or 1 is keyed by. */
+static uint32_t edge_of(const struct run_node *node, int table)
+{
+	return table ? node->start + node->count : node->start;
+}
+
+static uint32_t edge_hash(uint32_t edge)
+{
+	return (uint32_t)(edge * 0x9e3779b97f4a7c15u >> 32);
+}
+
+static uint32_t bit_high(uint32_t number)
+{
+	return 1u << (31 - (uint32_t)__builtin_clz(number));
+}
+
+static uint32_t *head_of(const struct runs *runs, int table, uint32_t edge)
+{
+	uint32_t low = bit_high(runs->buckets) - 1;
+	uint32_t bucket = edge_hash(edge) & (low << 1 | 1);
+
+	return &runs->heads[table][bucket < runs->buckets ? bucket : bucket & low];
+}
+
+/* The free run that starts (table 0) or ends (1) there; 0: none does. */
+static uint32_t edge_find(const struct runs *runs, int table, uint32_t edge)
+{
+	uint32_t index = *head_of(runs, table, edge);
+
+	while (index && edge_of(&runs->nodes[index], table) != edge)
+		index = runs->nodes[index].chain[table];
+	return index;
+}
+
+static void edge_add(struct runs *runs, int table, uint32_t index)
+{
+	struct run_node *node = &runs->nodes[index];
+	uint32_t *head = head_of(runs, table, edge_of(node, table));
+
+	node->chain[table] = *head;
+	*head = index;
+}
+
+static void edge_remove(struct runs *runs, int table, uint32_t index)
+{
+	struct run_node *node = &runs->nodes[index];
+	uint32_t *link = head_of(runs, table, edge_of(node, table));
+
+	while (*link != index)
+		link = &runs->nodes[*link].chain[table];
+	*link = node->chain[table];
+}
+
+/* Splits a bucket of each table, so that there are about as many as runs. */
+static void tables_grow(struct runs *runs)
+{
+	uint32_t to = runs->buckets, bit = bit_high(to), index;
+	uint32_t *from, *into;
+	int table;
+
+	for (table = 0; table < 2; table++) {
+		from = &runs->heads[table][to & ~bit];
+		into = &runs->heads[table][to];
+		while ((index = *from)) {
+			if (!(edge_hash(edge_of(&runs->nodes[index], table)) & bit)) {
+				from = &runs->nodes[index].chain[table];
+				continue;
+			}
+			*from = runs->nodes[index].chain[table];
+			runs->nodes[index].chain[table] = *into;
+			*into = index;
+		}
+	}
+	runs->buckets++;
+}
+
 static void run_unlink(struct runs *runs, uint32_t index)
 {
 	struct run_node *node = &runs->nodes[index];
@@ -78,6 +154,8 @@ static void run_unlink(struct runs *runs, uint32_t index)
 		runs->bins[bin] = node->next;
 	if (!runs->bins[bin])
 		runs->map[bin / 64] &= ~(1ull << bin % 64);
+	edge_remove(runs, 0, index);
+	edge_remove(runs, 1, index);
 	runs->count--;
 }
 
@@ -92,12 +170,14 @@ static void run_link(struct runs *runs, uint32_t index, uint32_t start, uint32_t
 		runs->nodes[node->next].prev = index;
 	runs->bins[bin] = index;
 	runs->map[bin / 64] |= 1ull << bin % 64;
-	runs->tags[start] = index;
-	runs->tags[start + count - 1] = index;
+	edge_add(runs, 0, index);
+	edge_add(runs, 1, index);
 	runs->count++;
+	if (runs->count > runs->buckets)
+		tables_grow(runs);
 }
 
-/* There are always enough: invariant 2 bounds the number of runs. */
+/* There are always enough: invariant 1 bounds the number of runs. */
 static uint32_t node_get(struct runs *runs)
 {
 	uint32_t index = runs->spare;
@@ -116,26 +196,29 @@ static void node_put(struct runs *runs, uint32_t index)
 
 int runs_init(struct runs *runs, uint32_t size)
 {
+	const size_t max = (size_t)size / 2 + 1; /* free runs, invariant 1 */
+
 	memset(runs, 0, sizeof(*runs));
 	if (size == 0 || size == UINT32_MAX)
 		return -EINVAL;
-	runs->tags = mem_array(size, sizeof(*runs->tags));
-	if (!runs->tags)
-		return -ENOMEM;
-	runs->nodes = mem_array((size_t)size / 2 + 2, sizeof(*runs->nodes));
-	if (!runs->nodes) {
+	runs->nodes = mem_array(max + 1, sizeof(*runs->nodes));
+	runs->heads[0] = mem_array(max, sizeof(**runs->heads));
+	runs->heads[1] = mem_array(max, sizeof(**runs->heads));
+	if (!runs->nodes || !runs->heads[0] || !runs->heads[1]) {
 		runs_fini(runs);
 		return -ENOMEM;
 	}
 	runs->size = size;
 	runs->fresh = 1;
+	runs->buckets = 1;
 	run_link(runs, node_get(runs), 0, size);
 	return 0;
 }
 
 void runs_fini(struct runs *runs)
 {
-	mem_free(runs->tags);
+	mem_free(runs->heads[0]);
+	mem_free(runs->heads[1]);
 	mem_free(runs->nodes);
 	memset(runs, 0, sizeof(*runs));
 }
@@ -146,8 +229,6 @@ static uint32_t run_cut(struct runs *runs, uint32_t index, uint32_t count)
 	struct run_node run = runs->nodes[index];
 
 	run_unlink(runs, index);
-	runs->tags[run.start] = 0;
-	runs->tags[run.start + run.count - 1] = 0;
 	if (run.count > count)
 		run_link(runs, index, run.start + count, run.count - count);
 	else
@@ -200,18 +281,15 @@ uint32_t runs_take(struct runs *runs, uint32_t max, uint32_t *start_ret)
 void runs_free(struct runs *runs, uint32_t start, uint32_t count)
 {
 	uint32_t end = start + count, first = start, last = end;
-	uint32_t before = start > 0 ? runs->tags[start - 1] : 0;
-	uint32_t after = end < runs->size ? runs->tags[end] : 0;
+	uint32_t before = edge_find(runs, 1, start), after = edge_find(runs, 0, end);
 
 	if (before) {
 		first = runs->nodes[before].start;
 		run_unlink(runs, before);
-		runs->tags[start - 1] = 0;
 	}
 	if (after) {
 		last = end + runs->nodes[after].count;
 		run_unlink(runs, after);
-		runs->tags[end] = 0;
 	}
 	if (before && after)
 		node_put(runs, after);
@@ -242,6 +320,17 @@ uint32_t runs_largest_bound(const struct runs *runs)
 	return bin == RUNS_NONE ? 0 : bin_floor(bin);
 }
 
+/* Whether the run is found by both edges and touches no other. */
+static bool edges_valid(const struct runs *runs, uint32_t index)
+{
+	const struct run_node *node = &runs->nodes[index];
+	uint32_t end = node->start + node->count;
+
+	return node->start < runs->size && node->count <= runs->size - node->start &&
+	       edge_find(runs, 0, node->start) == index && edge_find(runs, 1, end) == index &&
+	       !edge_find(runs, 1, node->start) && !edge_find(runs, 0, end);
+}
+
 /* Counts the runs in the bins and their grains; false where one is in a wrong bin. */
 static bool bins_valid(const struct runs *runs, uint32_t *runs_ret, uint64_t *grains_ret)
 {
@@ -254,7 +343,7 @@ static bool bins_valid(const struct runs *runs, uint32_t *runs_ret, uint64_t *gr
 		for (index = runs->bins[bin]; index; index = runs->nodes[index].next) {
 			if (bin_of(runs->nodes[index].count) != bin ||
 			    runs->nodes[index].count < bin_floor(bin) ||
-			    runs->nodes[index].prev != prev)
+			    runs->nodes[index].prev != prev || !edges_valid(runs, index))
 				return false;
 			prev = index;
 			++*runs_ret;
@@ -264,31 +353,15 @@ static bool bins_valid(const struct runs *runs, uint32_t *runs_ret, uint64_t *gr
 	return true;
 }
 
-/* Counts the runs that the tags show; UINT32_MAX: the tags break invariant 1 or 2. */
-static uint32_t tags_count(const struct runs *runs)
+/* Counts what stands in a table; a chain that has become a ring counts too many. */
+static uint32_t table_count(const struct runs *runs, int table)
 {
-	uint32_t at = 0, found = 0, tag;
-	const struct run_node *node;
-	uint32_t last_end = UINT32_MAX, i;
+	uint32_t bucket, index, n = 0;
 
-	while (at < runs->size) {
-		tag = runs->tags[at];
-		if (!tag) {
-			at++;
-			continue;
-		}
-		node = &runs->nodes[tag];
-		if (node->start != at || last_end == at || !node->count ||
-		    node->count > runs->size - at || runs->tags[at + node->count - 1] != tag)
-			return UINT32_MAX;
-		for (i = at + 1; i + 1 < at + node->count; i++)
-			if (runs->tags[i])
-				return UINT32_MAX;
-		at += node->count;
-		last_end = at;
-		found++;
-	}
-	return found;
+	for (bucket = 0; bucket < runs->buckets; bucket++)
+		for (index = runs->heads[table][bucket]; index && n <= runs->count; n++)
+			index = runs->nodes[index].chain[table];
+	return n;
 }
 
 bool runs_valid(const struct runs *runs)
@@ -297,5 +370,6 @@ bool runs_valid(const struct runs *runs)
 	uint64_t grains = 0;
 
 	return bins_valid(runs, &binned, &grains) && binned == runs->count &&
-	       tags_count(runs) == binned && grains == runs->size - runs->used;
+	       table_count(runs, 0) == binned && table_count(runs, 1) == binned &&
+	       grains == runs->size - runs->used;
 }

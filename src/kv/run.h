@@ -2,15 +2,16 @@
 /*
  * The free runs of one segment, in grains of 64 bytes; bookkeeping outside of the segment.
  *
- * Every operation but runs_largest() and a search among equal runs that is cut at RUNS_LOOK is
- * O(1): runs of similar length stand in one bin, a bitmap tells which bins have any, and a tag at
- * the first and last grain of each free run finds the neighbours when a run comes back.
+ * Runs of similar length stand in one bin, a bitmap tells which bins have any, and two hash tables
+ * find the neighbours of a run that comes back: one by where free runs start, one by where they
+ * end. The tables grow by a bucket at a time. So every operation is O(1) but for searches among
+ * runs of one bin, which are cut at RUNS_LOOK; and memory is used for free runs only, however large
+ * the segment.
  *
  * Invariants:
- *  1 tags[g] is not 0 if and only if g is the first or last grain of a free run; it is its node.
- *  2 no two free runs touch.
- *  3 each node in use is in the bin of its length, and map has a bit for each bin that is not
- * empty.
+ *  1 no two free runs touch, so there are at most (size + 1) / 2, for which nodes are reserved.
+ *  2 each free run is in the bin of its length, and map has a bit for each bin that is not empty.
+ *  3 each free run is in the table of starts and in the table of ends.
  *
  * One thread.
  */
@@ -30,15 +31,17 @@
 struct run_node {
 	uint32_t start, count;
 	uint32_t prev, next; /* in its bin; next also in the list of spare nodes */
+	uint32_t chain[2];   /* the next in its bucket of each table */
 };
 
 struct runs {
-	uint32_t size;  /* grains in all */
-	uint32_t used;  /* grains handed out */
-	uint32_t count; /* free runs */
-	uint32_t spare; /* nodes to be used again */
-	uint32_t fresh; /* first node never used */
-	uint32_t *tags;
+	uint32_t size;      /* grains in all */
+	uint32_t used;      /* grains handed out */
+	uint32_t count;     /* free runs */
+	uint32_t spare;     /* nodes to be used again */
+	uint32_t fresh;     /* first node never used */
+	uint32_t buckets;   /* in use in each table */
+	uint32_t *heads[2]; /* tables: 0 by start, 1 by end */
 	struct run_node *nodes;
 	uint64_t map[RUNS_WORDS];
 	uint32_t bins[RUNS_BINS];
@@ -61,7 +64,7 @@ void runs_free(struct runs *runs, uint32_t start, uint32_t count);
 uint32_t runs_largest(const struct runs *runs);
 /* A lower bound of the same, O(1). */
 uint32_t runs_largest_bound(const struct runs *runs);
-/* Whether all invariants hold; O(size). For tests. */
+/* Whether all invariants hold. For tests. */
 bool runs_valid(const struct runs *runs);
 
 #endif /* WEFT_KV_RUN_H */
