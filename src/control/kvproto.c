@@ -214,6 +214,21 @@ int kvproto_encode(const struct wire_msg *msg, uint64_t request_id, void **ret, 
 	return rc;
 }
 
+/* Replaces the text of a failure, which came over the network, by one fit to be shown. */
+static int text_copy(struct wire_msg *msg, void **extra)
+{
+	char *text = mem_alloc(KVPROTO_TEXT_MAX);
+
+	if (!text)
+		return -ENOMEM;
+	kvproto_failure(text, msg->status, msg->data, msg->data_len);
+	mem_free(*extra);
+	*extra = text;
+	msg->data = text;
+	msg->data_len = strlen(text);
+	return 0;
+}
+
 int kvproto_reply(struct kvproto *ret, uint8_t kind, const void *data, size_t len,
 		  struct wire_msg *msg)
 {
@@ -228,6 +243,8 @@ int kvproto_reply(struct kvproto *ret, uint8_t kind, const void *data, size_t le
 		return rc;
 	*msg = (struct wire_msg){ .kind = (uint8_t)(kind | WIRE_REPLY) };
 	rc = method->reply_in(proto.message, msg, &proto.extra);
+	if (!rc && msg->status)
+		rc = text_copy(msg, &proto.extra);
 	if (rc) {
 		kvproto_free(&proto);
 		return err_set(rc, "an impossible answer to %s", wire_kind_text(kind));

@@ -354,8 +354,11 @@ static void encoding_fails_cleanly_without_memory(void **state)
 
 			mem_fail_at(n);
 			rc = kvproto_encode(&msg, 0, &bytes, &len);
-			if (!mem_failed())
+			if (!mem_failed()) {
+				assert_int_equal(rc, 0);
+				mem_free(bytes);
 				break;
+			}
 			assert_int_equal(rc, -ENOMEM);
 			assert_null(bytes);
 		}

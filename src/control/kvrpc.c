@@ -91,11 +91,14 @@ static int kvrpc_unary(struct kvrpc *kvrpc, const char *path, const ProtobufCMes
 /* The outcome that an answer states. */
 static int kvrpc_error(uint32_t code, const char *message)
 {
+	char text[KVPROTO_TEXT_MAX];
+
 	if (!code)
 		return 0;
 	if (code > INT_MAX)
 		return err_set(-WEFT_EMESSAGE, "the server answers with error %u", code);
-	return err_set(-(int)code, "%s", message);
+	kvproto_failure(text, code, message, strlen(message));
+	return err_set(-(int)code, "%s", text);
 }
 
 static int hello_welcome(const KvCache__RegisterClientResponse *in, struct kv_welcome *ret)

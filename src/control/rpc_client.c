@@ -233,6 +233,7 @@ static int op_code(grpc_status_code status, const char *text)
 	}
 }
 
+/* The other side's text, without what a terminal would obey. */
 static void op_text(const struct rpc_op *op, char *buf, size_t size)
 {
 	size_t len = GRPC_SLICE_LENGTH(op->text);
@@ -242,6 +243,9 @@ static void op_text(const struct rpc_op *op, char *buf, size_t size)
 	else
 		snprintf(buf, size, "%.*s", (int)(len < size ? len : size),
 			 (const char *)GRPC_SLICE_START_PTR(op->text));
+	for (; *buf; buf++)
+		if (*buf < ' ' || *buf > '~')
+			*buf = '?';
 }
 
 static int op_report(const struct rpc_op *op)

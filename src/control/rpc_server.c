@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 #include <time.h>
 
 #include <grpc/grpc.h>
@@ -128,7 +127,8 @@ static int server_init(struct rpc_server *server, const struct rpc_server_opts *
 	server->methods = mem_array(opts->method_count, sizeof(*opts->methods));
 	if (!server->methods)
 		return -ENOMEM;
-	memcpy(server->methods, opts->methods, opts->method_count * sizeof(*opts->methods));
+	for (size_t i = 0; i < opts->method_count; i++)
+		server->methods[i] = opts->methods[i];
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -62,7 +62,8 @@ static void on_hold(void *ctx, struct rpc_call *call)
 static void on_fail(void *ctx, struct rpc_call *call)
 {
 	(void)ctx;
-	rpc_fail(call, (enum rpc_status)(*(const char *)rpc_call_data(call)), "as was asked for");
+	rpc_fail(call, (enum rpc_status)(*(const char *)rpc_call_data(call)),
+		 "as was asked for\x1b[31m\n");
 }
 
 static void on_peer(void *ctx, struct rpc_call *call)
@@ -277,7 +278,7 @@ static void statuses_become_errors(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_int_equal(call("/t.T/Fail", &rows[i].status, 1, &op), rows[i].rc);
-		assert_non_null(strstr(weft_error_detail(), "as was asked for"));
+		assert_non_null(strstr(weft_error_detail(), "as was asked for?[31m?"));
 		assert_non_null(strstr(weft_error_detail(), rpc_channel_address(channel)));
 	}
 }
