@@ -56,7 +56,8 @@ def without_comments(text):
 
 def check_format(_build):
     out = run("clang-format", "--dry-run", "-Werror", *tracked("*.c", "*.h"))
-    return [line for line in out.stderr.splitlines() if "error:" in line]
+    files = re.findall(r"^(\S+?):\d+:\d+: error:", out.stderr, re.M)
+    return [f"{path}: {files.count(path)} places differ (./dev fmt)" for path in sorted(set(files))]
 
 
 def check_licence(_build):
