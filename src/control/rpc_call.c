@@ -90,7 +90,7 @@ static void call_send(struct rpc_call *call, grpc_byte_buffer *message, enum rpc
 	ops[1].data.send_status_from_server.status = (grpc_status_code)status;
 	ops[1].data.send_status_from_server.status_details = &details;
 	ops[2].data.send_message.send_message = message;
-	atomic_fetch_add_explicit(&call->refs, 0, memory_order_release);
+	rpc_worker_hand(call->worker);
 	if (grpc_call_start_batch(call->call, ops, message ? 3 : 2, &call->sent, NULL) !=
 	    GRPC_CALL_OK) {
 		grpc_call_cancel(call->call, NULL);
@@ -229,6 +229,7 @@ static void call_post(struct rpc_call *call)
 	call->request = grpc_empty_slice();
 	grpc_metadata_array_init(&call->metadata);
 	grpc_call_details_init(&call->details);
+	rpc_worker_hand(worker);
 	if (grpc_server_request_call(server->grpc, &call->call, &call->details, &call->metadata,
 				     worker->cq, worker->cq, &call->arrived) != GRPC_CALL_OK) {
 		call->call = NULL;

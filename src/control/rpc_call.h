@@ -4,6 +4,7 @@
 #define WEFT_CONTROL_RPC_CALL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,8 +20,13 @@ struct rpc_tag {
 	void *obj;
 };
 
+/*
+ * A queue and its thread. gRPC orders what was written before an operation began before what its
+ * completion finds; handed does so once more, by means that a race detector sees too.
+ */
 struct rpc_worker {
 	struct rpc_server *server;
+	atomic_uint handed;
 	grpc_completion_queue *cq;
 	pthread_t thread;
 };
@@ -49,6 +55,18 @@ static inline void rpc_server_lock(struct rpc_server *server)
 static inline void rpc_server_unlock(struct rpc_server *server)
 {
 	pthread_mutex_unlock(&server->lock);
+}
+
+/* Before an operation begins whose completion the worker will handle. */
+static inline void rpc_worker_hand(struct rpc_worker *worker)
+{
+	atomic_fetch_add_explicit(&worker->handed, 1, memory_order_release);
+}
+
+/* After a completion has come. */
+static inline void rpc_worker_take(struct rpc_worker *worker)
+{
+	(void)atomic_load_explicit(&worker->handed, memory_order_acquire);
 }
 
 /* Lets one more call wait at the worker's queue. -ENOMEM. */

@@ -30,8 +30,10 @@ static void *worker_main(void *arg)
 
 		if (event.type == GRPC_QUEUE_SHUTDOWN)
 			return NULL;
-		if (event.type == GRPC_OP_COMPLETE)
-			tag->fn(tag->obj, event.success);
+		if (event.type != GRPC_OP_COMPLETE)
+			continue;
+		rpc_worker_take(worker);
+		tag->fn(tag->obj, event.success);
 	}
 }
 
@@ -218,9 +220,11 @@ uint32_t rpc_server_stop(struct rpc_server *server, uint64_t drain_ns)
 	first = !server->stopping;
 	server->stopping = true;
 	rpc_server_unlock(server);
-	if (first)
+	if (first) {
+		rpc_worker_hand(&server->workers[0]);
 		grpc_server_shutdown_and_notify(server->grpc, server->workers[0].cq,
 						&server->down_tag);
+	}
 	rpc_server_lock(server);
 	server_wait_idle(server, drain_ns);
 	left = server->active;

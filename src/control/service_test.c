@@ -53,23 +53,34 @@ struct fake {
 
 static struct fake fake = { .lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER };
 
+/* What this thread has written is seen by the fake's functions, and the other way round. */
+static void fake_sync(void)
+{
+	pthread_mutex_lock(&fake.lock);
+	pthread_mutex_unlock(&fake.lock);
+}
+
 static int fake_hello(void *kv, const struct kv_hello *hello, struct kv_welcome *ret)
 {
 	struct fake *self = kv;
+	int rc;
 
+	fake_sync();
 	self->hello = *hello;
 	if (hello->descriptor_len && hello->descriptor_len <= sizeof(self->descriptor))
 		memcpy(self->descriptor, hello->descriptor, hello->descriptor_len);
-	if (self->hello_rc)
-		return self->hello_rc;
-	*ret = self->welcome;
-	return 0;
+	rc = self->hello_rc;
+	if (!rc)
+		*ret = self->welcome;
+	fake_sync();
+	return rc;
 }
 
 static bool fake_heartbeat(void *kv, uint64_t session, uint32_t client_id)
 {
 	struct fake *self = kv;
 
+	fake_sync();
 	return session == self->alive_session || (!session && client_id == 42);
 }
 
@@ -162,9 +173,11 @@ static void on_done(void *ctx, const struct wire_msg *reply)
 static void ask(const struct wire_msg *request, struct got *got)
 {
 	*got = (struct got){ .done = false };
+	fake_sync();
 	assert_int_equal(control_grpc.start(control, request, TIMEOUT, on_done, got), 0);
 	while (!got->done)
 		assert_int_equal(control_grpc.poll(control, TIMEOUT), 1);
+	fake_sync();
 }
 
 /* --- the client of weft --------------------------------------------------------------------------
@@ -410,7 +423,9 @@ static void registration_carries_everything(void **state)
 					    .capabilities = 1,
 					    .descriptor_len = 6,
 					    .descriptor = "server" };
+	fake_sync();
 	assert_int_equal(control_grpc.hello(control, &hello, TIMEOUT, &got), 0);
+	fake_sync();
 	assert_true(got.session == fake.welcome.session);
 	assert_int_equal(got.client_id, fake.welcome.client_id);
 	assert_int_equal(got.node_id, fake.welcome.node_id);
@@ -433,6 +448,7 @@ static void registration_carries_everything(void **state)
 	assert_true(fake.hello.buffer_base == hello.buffer_base);
 	assert_int_equal(fake.hello.descriptor_len, hello.descriptor_len);
 	fake.hello_rc = -WEFT_EVERSION;
+	fake_sync();
 	assert_int_equal(control_grpc.hello(control, &hello, TIMEOUT, &got), -WEFT_EVERSION);
 }
 
@@ -445,6 +461,7 @@ static void oversized_descriptor_is_refused(void **state)
 	static struct kv_welcome got;
 
 	(void)state;
+	fake_sync();
 	assert_int_equal(control_grpc.hello(control, &hello, TIMEOUT, &got), -WEFT_EDESCRIPTOR);
 }
 
@@ -455,6 +472,7 @@ static void server_without_sessions_is_no_weft_server(void **state)
 
 	(void)state;
 	fake.welcome = (struct kv_welcome){ .session = 0 };
+	fake_sync();
 	assert_int_equal(control_grpc.hello(control, &hello, TIMEOUT, &got), -WEFT_EPROTOCOL);
 }
 
@@ -462,19 +480,25 @@ static void heartbeat_tells_whether_the_session_is_known(void **state)
 {
 	(void)state;
 	fake.alive_session = 1234;
+	fake_sync();
 	assert_int_equal(control_grpc.heartbeat(control, 1234, 0, TIMEOUT), 0);
+	fake_sync();
 	assert_int_equal(control_grpc.heartbeat(control, 1235, 0, TIMEOUT), -WEFT_ESESSION);
+	fake_sync();
 	assert_int_equal(control_grpc.heartbeat(control, 0, 42, TIMEOUT), 0);
 }
 
 static void bye_answers_what_the_server_answers(void **state)
 {
 	(void)state;
+	fake_sync();
 	assert_int_equal(control_grpc.bye(control, 5, 6, TIMEOUT), 0);
+	fake_sync();
 	assert_int_equal(fake.asked.kind, WIRE_BYE);
 	assert_int_equal(fake.asked.session, 5);
 	assert_int_equal(fake.client_id, 6);
 	fake.answer.status = WEFT_ESESSION;
+	fake_sync();
 	assert_int_equal(control_grpc.bye(control, 5, 6, TIMEOUT), -WEFT_ESESSION);
 }
 
@@ -500,6 +524,7 @@ static void unanswered_requests_end_by_their_deadline(void **state)
 
 	(void)state;
 	fake.hold = true;
+	fake_sync();
 	assert_int_equal(control_grpc.start(control, &request, SECOND / 5, on_done, &got), 0);
 	assert_int_equal(control_grpc.poll(control, 0), 0);
 	while (!got.done)
@@ -520,6 +545,7 @@ static void closing_drops_requests_under_way(void **state)
 
 	(void)state;
 	fake.hold = true;
+	fake_sync();
 	assert_int_equal(control_grpc.open(&other, NULL, address, TIMEOUT), 0);
 	assert_int_equal(control_grpc.start(other, &request, TIMEOUT, on_done, &got), 0);
 	assert_int_equal(control_grpc.poll(other, SECOND / 20), 0);
@@ -561,7 +587,9 @@ static int unary(const char *path, const void *bytes, size_t len, struct kvproto
 	if (len)
 		memcpy(copy, bytes, len);
 	assert_int_equal(rpc_channel_open(&channel, address), 0);
+	fake_sync();
 	rc = rpc_unary(channel, path, copy, len, TIMEOUT, &op);
+	fake_sync();
 	if (!rc) {
 		assert_int_equal(
 			kvproto_unpack(ret, method->output, rpc_op_data(op), rpc_op_len(op)), 0);
@@ -856,6 +884,7 @@ static void stop_waits_for_the_answer_of_the_kv_layer(void **state)
 
 	(void)state;
 	fake.hold = true;
+	fake_sync();
 	assert_int_equal(service_open(&stopped, &opts), 0);
 	snprintf(at, sizeof(at), "127.0.0.1:%u", service_port(stopped));
 	assert_int_equal(control_grpc.open(&other, NULL, at, TIMEOUT), 0);
