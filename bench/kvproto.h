@@ -8,7 +8,7 @@
 
 /* Room for a request without its value, and for a line of an answer. */
 #define KVPROTO_TEXT_MAX 256
-#define KVPROTO_KEY_MAX  32
+#define KVPROTO_TAIL_MAX 16
 
 struct kvproto {
 	const char *name;

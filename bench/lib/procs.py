@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs and servers of a benchmark."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+RUN_LIMIT_S = 120
+START_LIMIT_S = 15
+
+
+class Failed(Exception):
+    """A program did not do what it should; the text says which and why."""
+
+
+def run_json(command, limit_s=RUN_LIMIT_S):
+    """Runs a program to its end; returns the JSON lines that it printed."""
+    text = [str(c) for c in command]
+    try:
+        done = subprocess.run(text, capture_output=True, text=True, timeout=limit_s, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"{' '.join(text)}: no end after {limit_s} s") from error
+    if done.returncode:
+        raise Failed(f"{' '.join(text)}: exit {done.returncode}: {done.stderr.strip()}")
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def _die_with_parent():
+    """In the child: SIGTERM when this program dies, whatever way."""
+    import ctypes
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def _wait_for_port(port, process, name, log):
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.02)
+    log.seek(0)
+    raise Failed(f"{name} did not start: {log.read().decode(errors='replace')[-500:].strip()}")
+
+
+@contextlib.contextmanager
+def server(name, command, port):
+    """Runs a server until the block ends; yields its process id. Its output is kept for errors."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log,
+                                   stderr=log, preexec_fn=_die_with_parent)
+        try:
+            _wait_for_port(port, process, name, log)
+            yield process.pid
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def redis():
+    """Yields pid, TCP address and path of the Unix socket."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="weft-bench-") as folder:
+        path = os.path.join(folder, "redis.sock")
+        command = ["redis-server", "--save", "", "--appendonly", "no", "--port", port, "--bind",
+                   "127.0.0.1", "--unixsocket", path, "--dir", folder]
+        with server("redis-server", command, port) as pid:
+            yield pid, f"127.0.0.1:{port}", path
+
+
+@contextlib.contextmanager
+def memcached():
+    """Yields pid and TCP address."""
+    port = free_port()
+    command = ["memcached", "-l", "127.0.0.1", "-p", port, "-I", "32m", "-m", "1024"]
+    if os.geteuid() == 0:
+        command += ["-u", "nobody"]
+    with server("memcached", command, port) as pid:
+        yield pid, f"127.0.0.1:{port}"
+
+
+def installed(program):
+    return shutil.which(program) is not None

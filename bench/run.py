@@ -1,0 +1,128 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Benchmarks of weft beside its peers, in one run: ./dev bench. See bench/README.md.
+
+Never fails because something is slow; fails when something does not work."""
+import argparse
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+from lib import engine, kv, machine, procs, stats, table
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true",
+                        help="fewer sizes, shorter and fewer repeats: minutes, wide intervals")
+    parser.add_argument("--only", choices=("engine", "kv"), help="only this part")
+    parser.add_argument("--provider", action="append", choices=("tcp", "shm"),
+                        help="only this way; can be repeated")
+    parser.add_argument("--size", action="append", type=int, metavar="BYTES",
+                        help="only this size; can be repeated")
+    parser.add_argument("--repeats", type=int, help="repeats of each comparison (5; quick: 3)")
+    parser.add_argument("--seconds", type=float, help="of one measurement (0.5; quick: 0.2)")
+    parser.add_argument("--json", metavar="FILE", help="write all figures and the environment here")
+    parser.add_argument("--build", type=pathlib.Path, metavar="DIR",
+                        help="use what is built there (default: ./dev build, then build)")
+    args = parser.parse_args(argv)
+    args.repeats = args.repeats or (3 if args.quick else 5)
+    args.seconds = args.seconds or (0.2 if args.quick else 0.5)
+    args.provider = args.provider or ["tcp", "shm"]
+    quick_sizes = [64, 65536, 1 << 20]
+    args.size = args.size or (quick_sizes if args.quick else list(engine.SIZES))
+    if args.repeats < 2 or not 0.01 <= args.seconds <= 60:
+        parser.error("at least 2 repeats, and 0.01 to 60 seconds")
+    return args
+
+
+def build(args):
+    if args.build:
+        return args.build.resolve()
+    subprocess.run([ROOT / "dev", "build"], check=True, stdout=sys.stderr)
+    return ROOT / "build"
+
+
+class Progress:
+    """One line on stderr that says what is being measured, if a person looks at it."""
+
+    def __init__(self):
+        self.shown = sys.stderr.isatty()
+        self.start = time.monotonic()
+
+    def show(self, text):
+        if self.shown:
+            elapsed = int(time.monotonic() - self.start)
+            print(f"\r\033[K{elapsed // 60}:{elapsed % 60:02} {text}"[:110], end="",
+                  file=sys.stderr, flush=True)
+
+    def clear(self):
+        if self.shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def run_engine(args, build_dir, progress):
+    results = []
+    for case in engine.cases(args.provider, args.size):
+        progress.show(f"engine {case.provider} {case.operation} {table.size_text(case.size)}")
+        results.append(engine.measure(case, args.seconds, args.repeats, build_dir))
+    progress.clear()
+    print("\n".join(engine.tables(results)), end="\n\n", flush=True)
+    return results
+
+
+def run_kv(args, build_dir, progress):
+    results = kv.measure(args, build_dir, progress)
+    progress.clear()
+    print("\n".join(kv.tables(results)), end="\n\n", flush=True)
+    return results
+
+
+def plain(value):
+    """For json: dataclasses as dicts."""
+    if dataclasses.is_dataclass(value):
+        return dataclasses.asdict(value)
+    raise TypeError(f"{type(value)} in the results")
+
+
+def note(results):
+    """What the reader of the tables must know."""
+    disturbed = sum(r["disturbed"] for part in results.values() for r in part["disturbed_of"])
+    yield "met: the median meets the bound; in CI: its 95 % interval does, which counts as met"
+    if disturbed:
+        yield f"!: {disturbed} repeats were disturbed by other load on this machine; run it again"
+
+
+def main(argv):
+    args = parse(argv)
+    build_dir = build(args)
+    document = {"environment": machine.environment(ROOT), "repeats": args.repeats,
+                "seconds": args.seconds}
+    progress = Progress()
+    try:
+        if args.only != "kv":
+            document["engine"] = run_engine(args, build_dir, progress)
+        if args.only != "engine":
+            document["kv"] = run_kv(args, build_dir, progress)
+    except procs.Failed as error:
+        progress.clear()
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if args.json:
+            with open(args.json, "w", encoding="utf-8") as file:
+                json.dump(document, file, default=plain, indent=1)
+                file.write("\n")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
