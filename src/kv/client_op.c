@@ -390,7 +390,10 @@ int client_progress(struct weft_kv *kv, uint64_t timeout_ns)
 
 int op_error(const struct weft_kv_op *op)
 {
-	return op->error ? err_set(op->error, "%s", op->text) : 0;
+	if (!op->error)
+		return 0;
+	/* A server that has nothing to add repeats the error's own text. */
+	return err_set(op->error, "%s", strcmp(op->text, weft_strerror(op->error)) ? op->text : "");
 }
 
 int op_finish(struct weft_kv_op *op)

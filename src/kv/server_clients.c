@@ -33,9 +33,29 @@ static bool close_regions(struct session *session)
 	return all;
 }
 
+/* The goodbye of a call is answered when nothing of the session is under way any more. */
+static void answer_bye(struct server *server, struct session *session, int status)
+{
+	struct server_call *call = session->bye;
+	struct asker asker;
+
+	if (!call)
+		return;
+	session->bye = NULL;
+	asker = (struct asker){ .call = call,
+				.slot = call->msg.slot,
+				.generation = call->msg.generation,
+				.session_id = session->id,
+				.kind = WIRE_BYE };
+	reply_status(server, &asker, status);
+}
+
 void client_settle(struct server *server, struct session *session)
 {
-	if (session->work_count || session->upload_count || !close_regions(session))
+	if (session->work_count || session->upload_count)
+		return;
+	answer_bye(server, session, 0);
+	if (!close_regions(session))
 		return;
 	if (session->peer) {
 		weft_peer_set_data(session->peer, NULL);
@@ -180,6 +200,7 @@ static void fini_list(struct server *server, struct list *head)
 		drop_pins(server, session);
 		fini_works(session);
 		uploads_fini(session);
+		answer_bye(server, session, -WEFT_ECLOSED);
 	}
 }
 
@@ -426,6 +447,9 @@ void request_bye(struct server *server, const struct asker *asker, const struct 
 	struct session *session = asker->session;
 
 	(void)msg;
-	reply_status(server, asker, 0);
+	if (asker->call)
+		session->bye = asker->call;
+	else
+		reply_status(server, asker, 0);
 	client_drop(server, session, false, "it said goodbye");
 }

@@ -26,6 +26,8 @@
 /* Messages that were not understood, after which a client is cut off. */
 #define SESSION_BAD_MAX 16u
 
+struct server_call;
+
 struct session {
 	struct list link; /* in sessions->open or ->closing */
 	uint64_t id;
@@ -33,8 +35,9 @@ struct session {
 	uint32_t credits;
 	struct weft_peer *peer; /* NULL: none, or gone */
 	bool closing;
-	bool cut;           /* the peer is to be disconnected */
-	const char *doomed; /* why the next tick drops it; NULL: it does not */
+	bool cut;                /* the peer is to be disconnected */
+	const char *doomed;      /* why the next tick drops it; NULL: it does not */
+	struct server_call *bye; /* a call that is answered when its transfers have ended */
 	uint64_t heard_ns;
 	uint64_t buffer_base;
 	uint32_t bad;
