@@ -44,8 +44,10 @@ static void *heart_main(void *arg)
 		rc = kv->ops->heartbeat(kv->control, session, kv->heart_id, kv->heart_ns);
 		/* A server that does not answer may come back; one that does not know the client
 		 * touches nothing of it any more. */
+		pthread_mutex_lock(&kv->lock);
 		if (rc == -WEFT_ESESSION && session == atomic_load(&kv->session))
 			client_lose(kv, rc);
+		pthread_mutex_unlock(&kv->lock);
 	}
 	return NULL;
 }

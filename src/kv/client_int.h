@@ -73,8 +73,9 @@ struct weft_kv {
 	struct weft *weft; /* NULL: not connected */
 	struct weft_peer *peer;
 	struct weft_region *region; /* the buffer */
-	_Atomic uint64_t session;
-	_Atomic int lost; /* 0, or why the connection cannot be used */
+	_Atomic uint64_t session;   /* 0: not registered */
+	uint64_t old_session;       /* the one before, which the next replaces */
+	_Atomic int lost;           /* 0, or why the connection cannot be used */
 	struct kv_welcome welcome;
 	uint32_t connects;
 

@@ -58,7 +58,7 @@ static int say_hello(struct weft_kv *kv, uint64_t timeout_ns)
 		.client_id = kv->opts.client_id,
 		.protocol = WIRE_VERSION,
 		.credits = kv->opts.credits,
-		.replaces = atomic_load(&kv->session),
+		.replaces = kv->old_session,
 		.buffer_bytes = kv->arena.length,
 		.descriptor = descriptor,
 		.descriptor_len = sizeof(descriptor),
@@ -121,9 +121,7 @@ static int connect_steps(struct weft_kv *kv, uint64_t deadline_ns)
 			  left_ns(deadline_ns), &kv->peer);
 	if (rc)
 		return err_prefix(rc, "connecting to the fabric of %s", kv->server_addr);
-	pthread_mutex_lock(&kv->lock);
 	atomic_store(&kv->session, kv->welcome.session);
-	pthread_mutex_unlock(&kv->lock);
 	kv->connects++;
 	return memories_connect(kv);
 }
@@ -139,6 +137,17 @@ void client_disconnect(struct weft_kv *kv, int reason)
 	client_lose(kv, reason);
 }
 
+/* What was lost is past: a heartbeat of the old session that is under way says nothing any more. */
+static void forget_loss(struct weft_kv *kv)
+{
+	pthread_mutex_lock(&kv->lock);
+	if (atomic_load(&kv->session))
+		kv->old_session = atomic_load(&kv->session);
+	atomic_store(&kv->session, 0);
+	atomic_store(&kv->lost, 0);
+	pthread_mutex_unlock(&kv->lock);
+}
+
 int client_ensure(struct weft_kv *kv)
 {
 	uint64_t deadline_ns;
@@ -148,7 +157,7 @@ int client_ensure(struct weft_kv *kv)
 	if (kv->weft && !rc)
 		return 0;
 	client_disconnect(kv, rc ? rc : -WEFT_EPEERGONE);
-	atomic_store(&kv->lost, 0);
+	forget_loss(kv);
 	deadline_ns = clock_deadline(clock_ns(), kv->opts.connect_timeout_ns);
 	rc = connect_steps(kv, deadline_ns);
 	if (rc) {

@@ -280,6 +280,7 @@ void request_get(struct server *server, const struct asker *asker, const struct 
 		 uint64_t inline_max)
 {
 	struct session *session = asker->session;
+	bool last = msg->flags & WIRE_F_LAST; /* msg may be gone once it is answered */
 	struct view view = { 0 };
 	int rc = view_open(server, session, msg, &view);
 
@@ -295,7 +296,7 @@ void request_get(struct server *server, const struct asker *asker, const struct 
 		get_pin(server, asker, &view);
 	else
 		get_too_long(server, asker, msg, &view);
-	if (view.pin && msg->flags & WIRE_F_LAST)
+	if (view.pin && last)
 		pin_drop(server, session, view.pin);
 	store_put_ref(server->store, view.item);
 }
