@@ -243,18 +243,24 @@ static void import_survives_no_memory(const struct conform *c)
 /* Failures inside progress: a transfer ends, well or not, and the next one is fine. */
 static void progress_survives_no_memory(const struct conform *c)
 {
-	struct move write, read;
+	struct weft_batch *batch;
 	struct pair p;
 
 	pair_open(&p, c, 4096);
-	write = (struct move){ false, p.region_a, 0, p.to_b, 0, 4096, 0, 0 };
-	read = (struct move){ true, p.region_a, 0, p.to_b, 0, 4096, 0, 0 };
+	batch = net_batch(p.a, 2);
 	for (int n = 1; n < 40; n++) {
+		check_int(weft_batch_write(batch, p.region_a, 0, p.to_b, 0, 4096, 0, 0), 0);
+		check_int(weft_batch_read(batch, p.region_a, 0, p.to_b, 0, 100), 1);
 		mem_fail_at(n);
-		net_move(&p.net, p.a, n % 2 ? &write : &read, NSEC_PER_SEC / 2);
+		if (!weft_submit(batch, NSEC_PER_SEC / 2))
+			net_finish(&p.net, batch);
 		mem_fail_at(0);
-		check_ok(net_move(&p.net, p.a, n % 2 ? &write : &read, CONFORM_LIMIT_NS));
+		until(&p.net, weft_batch_quiesce(batch, 0) == 0);
+		check_ok(weft_batch_reset(batch));
+		check_int(weft_batch_write(batch, p.region_a, 0, p.to_b, 0, 4096, 0, 0), 0);
+		net_complete(&p.net, batch, 1);
 	}
+	weft_batch_close(batch);
 	pair_close(&p);
 }
 

@@ -247,50 +247,74 @@ static void full_queue_refuses_and_recovers(const struct conform *c)
 
 #define PRESS_BATCHES 16u
 #define PRESS_EACH    24u
-#define PRESS_ROUNDS  200u
+#define PRESS_ROUNDS  20u
+
+struct press {
+	struct weft_batch *batch;
+	uint64_t at;
+	uint32_t rounds;
+	bool filled, active;
+};
+
+static void press_fill(struct pair *p, struct press *press)
+{
+	for (uint64_t i = 0, at = press->at; i < PRESS_EACH; i++, at += ENTRY)
+		check_int(weft_batch_write(press->batch, p->region_a, at, p->to_b, at, ENTRY, 0, 0),
+			  i);
+	press->filled = true;
+}
+
+/* Takes it a step on; 1 if its submit was refused. */
+static uint32_t press_turn(struct pair *p, struct press *press)
+{
+	int rc;
+
+	if (press->active && weft_batch_poll(press->batch) == 1) {
+		net_check_done(press->batch, PRESS_EACH);
+		check_ok(weft_batch_reset(press->batch));
+		press->active = press->filled = false;
+		press->rounds++;
+	}
+	if (press->active || press->rounds == PRESS_ROUNDS)
+		return 0;
+	if (!press->filled)
+		press_fill(p, press);
+	rc = weft_submit(press->batch, CONFORM_LIMIT_NS);
+	press->active = rc == 0;
+	if (rc)
+		check_rc(rc, -WEFT_EQUEUEFULL);
+	return rc != 0;
+}
 
 /* More batches than fit, pressed in as fast as the queue lets them: nothing is lost. */
 static void pressed_queue_loses_nothing(const struct conform *c)
 {
 	struct weft_opts opts = net_opts(c);
-	struct weft_batch *batches[PRESS_BATCHES];
-	bool active[PRESS_BATCHES] = { 0 }, filled[PRESS_BATCHES] = { 0 };
-	uint32_t submitted = 0, ended = 0, refused = 0;
+	struct press presses[PRESS_BATCHES] = { 0 };
+	uint32_t refused = 0, left = PRESS_BATCHES;
 	struct pair p;
 
 	opts.submit_limit = QUEUE;
 	opts.queue_depth = 16;
 	pair_open_opts(&p, c, (size_t)PRESS_BATCHES * PRESS_EACH * ENTRY, &opts, NULL);
 	area_fill(&p.mem_a, 0, p.mem_a.len, 22);
-	for (uint32_t k = 0; k < PRESS_BATCHES; k++)
-		batches[k] = net_batch(p.a, PRESS_EACH);
-	while (ended < PRESS_ROUNDS) {
+	for (uint32_t k = 0; k < PRESS_BATCHES; k++) {
+		presses[k].batch = net_batch(p.a, PRESS_EACH);
+		presses[k].at = (uint64_t)k * PRESS_EACH * ENTRY;
+	}
+	while (left) {
+		left = 0;
 		for (uint32_t k = 0; k < PRESS_BATCHES; k++) {
-			uint64_t at = (uint64_t)k * PRESS_EACH * ENTRY;
-
-			if (active[k] && weft_batch_poll(batches[k]) == 1) {
-				net_check_done(batches[k], PRESS_EACH);
-				check_ok(weft_batch_reset(batches[k]));
-				active[k] = filled[k] = false;
-				ended++;
-			}
-			if (active[k] || submitted == PRESS_ROUNDS)
-				continue;
-			for (uint32_t i = 0; !filled[k] && i < PRESS_EACH; i++, at += ENTRY)
-				check(weft_batch_write(batches[k], p.region_a, at, p.to_b, at,
-						       ENTRY, 0, 0) >= 0);
-			filled[k] = true;
-			active[k] = weft_submit(batches[k], CONFORM_LIMIT_NS) == 0;
-			submitted += active[k];
-			refused += !active[k];
+			refused += press_turn(&p, &presses[k]);
+			left += presses[k].rounds < PRESS_ROUNDS;
 		}
 		net_turn(&p.net);
 	}
 	check(refused > 0);
 	check_holds(&p.mem_b, 0, p.mem_b.len, 22);
-	check_int(net_stats(p.a).writes_done, PRESS_ROUNDS * PRESS_EACH);
+	check_int(net_stats(p.a).writes_done, PRESS_ROUNDS * PRESS_BATCHES * PRESS_EACH);
 	for (uint32_t k = 0; k < PRESS_BATCHES; k++)
-		weft_batch_close(batches[k]);
+		weft_batch_close(presses[k].batch);
 	pair_close(&p);
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "child.h"
+#include "verdict.h"
 
 #define EACH  (256u * 1024)
 #define COUNT 512u
@@ -99,12 +100,14 @@ static void kill_in_mid_transfer(const struct conform *c, bool read)
 	struct weft_batch *batch;
 	uint64_t start_ns;
 	struct killing k;
+	pid_t pid;
 
 	killing_open(&k, c);
 	batch = killing_batch(&k, read);
 	start_ns = clock_ns();
 	check_ok(weft_submit(batch, deadline_ns));
 	until(&k.net, net_stats(k.a).writes_done + net_stats(k.a).reads_done > 8);
+	pid = k.victim.pid;
 	child_kill(&k.victim);
 	while (weft_batch_poll(batch) == 0) {
 		check(clock_ns() - start_ns < deadline_ns + CONFORM_SLACK_NS);
@@ -123,6 +126,8 @@ static void kill_in_mid_transfer(const struct conform *c, bool read)
 	check_ok(weft_remote_close(k.to_victim));
 	check_ok(killing_write(&k, k.to_other, CONFORM_LIMIT_NS));
 	net_unregister(&k.net, k.region);
+	/* It could not remove its shared memory itself. */
+	check(!verdict_leftover(pid));
 	killing_close(&k);
 }
 
@@ -158,8 +163,10 @@ static void initiator_killed(const struct conform *c)
 	child_storm(&other, &net, other_region, true, 65536);
 	until(&net, child_storm_done(&victim, &net) > 100);
 	child_kill(&victim);
-	until(&net, net_stats(a).peers_gone == 1);
+	if (c->row->watches_peers)
+		until(&net, net_stats(a).peers_gone == 1);
 	net_unregister(&net, region);
+	check_int(net_stats(a).peers_gone, 1);
 	area_fill(&mem, 0, LEN, 8);
 	until(&net, child_storm_done(&other, &net) > 500);
 	check_holds(&mem, 0, LEN, 8);

@@ -172,7 +172,9 @@ static void replaced_process_is_another_peer(const struct conform *c)
 		check_ok(net_move(&net, a, &move, CONFORM_LIMIT_NS));
 		check_holds(&children[i].area, 0, LEN, (uint64_t)i);
 		child_kill(&children[i]);
-		until(&net, weft_remote_status(remote) != 0);
+		if (c->row->watches_peers)
+			until(&net, weft_remote_status(remote) != 0);
+		check_rc(net_move(&net, a, &move, CONFORM_LIMIT_NS), -WEFT_EPEERGONE);
 		check_rc(weft_remote_status(remote), -WEFT_EPEERGONE);
 		check_ok(weft_remote_close(remote));
 	}

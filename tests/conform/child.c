@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "child_wire.h"
+#include "verdict.h"
 
 static _Noreturn void child_exec(const struct conform *c, size_t len, int sock, int fd)
 {
@@ -45,6 +46,7 @@ void child_spawn(struct child *child, const struct conform *c, size_t len)
 	check(child->pid >= 0);
 	if (!child->pid)
 		child_exec(c, len, socks[1], fd);
+	verdict_started(child->pid);
 	child->sock = socks[0];
 	close(socks[1]);
 	close(fd);

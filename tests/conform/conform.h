@@ -17,10 +17,15 @@
 
 #include "base/clock.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CONFORM_SLOWER 3
+#else
+#define CONFORM_SLOWER 1
+#endif
 /* Longest that anything in a case may take that has no deadline of its own. */
-#define CONFORM_LIMIT_NS (40 * NSEC_PER_SEC)
+#define CONFORM_LIMIT_NS (20 * CONFORM_SLOWER * NSEC_PER_SEC)
 /* A whole case: past it the watchdog ends the process. */
-#define CONFORM_WATCHDOG_S 180
+#define CONFORM_WATCHDOG_S (90 * CONFORM_SLOWER)
 /* How late the end of a transfer may be reported on a busy machine. */
 #define CONFORM_SLACK_NS (2 * NSEC_PER_SEC)
 
@@ -28,12 +33,13 @@
 struct conform_row {
 	const char *name;
 	const char *bind_addr;
-	bool required;     /* absent is a failure, not a skip */
-	bool processes;    /* reaches other processes */
-	bool needs_target; /* nothing is placed while the target process is stopped */
-	bool script;       /* takes a script in opts.devices */
-	bool nic;          /* opts.rails counts */
-	bool host_way;     /* what auto takes to another process of this host */
+	bool required;      /* absent is a failure, not a skip */
+	bool processes;     /* reaches other processes */
+	bool watches_peers; /* the death of a peer process is seen without traffic to it */
+	bool needs_target;  /* nothing is placed while the target process is stopped */
+	bool script;        /* takes a script in opts.devices */
+	bool nic;           /* opts.rails counts */
+	bool host_way;      /* what auto takes to another process of this host */
 };
 
 struct conform {

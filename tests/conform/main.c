@@ -18,7 +18,11 @@
 
 static const struct conform_row rows[] = {
 	{ .name = "loop", .required = true, .script = true },
-	{ .name = "shm", .processes = true, .needs_target = true, .host_way = true },
+	{ .name = "shm",
+	  .processes = true,
+	  .watches_peers = true,
+	  .needs_target = true,
+	  .host_way = true },
 	{ .name = "tcp",
 	  .bind_addr = "127.0.0.1",
 	  .processes = true,
@@ -100,6 +104,7 @@ static int run_apart(const struct runner *r, const struct conform *c,
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	kill(-pid, SIGKILL);
+	verdict_sweep(r->verdict, pid);
 	return status;
 }
 

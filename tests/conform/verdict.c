@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verdict.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -123,4 +125,49 @@ void conform_int(const char *file, int line, const char *text, int64_t value, in
 	if (value != want)
 		conform_fail(file, line, "%s is %lld, not %lld", text, (long long)value,
 			     (long long)want);
+}
+
+void verdict_started(int pid)
+{
+	if (verdict_out && verdict_out->pid_count < VERDICT_PIDS_MAX)
+		verdict_out->pids[verdict_out->pid_count++] = pid;
+}
+
+/* libfabric's shm names its files PID:... */
+static bool is_file_of(const char *name, int pid)
+{
+	char start[16];
+	int len = snprintf(start, sizeof(start), "%d:", pid);
+
+	return !strncmp(name, start, (size_t)len);
+}
+
+static int leftovers(int pid, bool removes)
+{
+	DIR *dir = opendir("/dev/shm");
+	struct dirent *entry;
+	int count = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		if (!is_file_of(entry->d_name, pid))
+			continue;
+		count++;
+		if (removes)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+bool verdict_leftover(int pid)
+{
+	return leftovers(pid, false) > 0;
+}
+
+void verdict_sweep(const struct verdict *verdict, int pid)
+{
+	leftovers(pid, true);
+	for (int i = 0; i < verdict->pid_count; i++)
+		leftovers(verdict->pids[i], true);
 }

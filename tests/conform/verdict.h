@@ -3,6 +3,8 @@
 #ifndef CONFORM_VERDICT_H
 #define CONFORM_VERDICT_H
 
+#include <stdbool.h>
+
 /* Exit statuses of a case's process. */
 enum verdict_exit {
 	VERDICT_PASS = 0,
@@ -11,15 +13,26 @@ enum verdict_exit {
 	VERDICT_HANG = 78,
 };
 
+#define VERDICT_PIDS_MAX 16
+
 /* Shared by the runner and the case's process. */
 struct verdict {
-	char text[512]; /* SKIP: the reason; HANG: the file of the last check entered */
-	int line;       /* HANG: its line */
+	char text[512];             /* SKIP: the reason; HANG: the file of the last check entered */
+	int line;                   /* HANG: its line */
+	int pids[VERDICT_PIDS_MAX]; /* processes that the case started */
+	int pid_count;
 };
 
 /* NULL when there is no memory. */
 struct verdict *verdict_open(void);
 /* In the case's process: where to write, and the watchdog. */
 void verdict_begin(struct verdict *verdict, unsigned int limit_s);
+
+/* The case has started a process. */
+void verdict_started(int pid);
+/* Whether a shared-memory file of the process is left in /dev/shm. */
+bool verdict_leftover(int pid);
+/* Removes what killed processes of a case could not remove themselves. */
+void verdict_sweep(const struct verdict *verdict, int pid);
 
 #endif /* CONFORM_VERDICT_H */
