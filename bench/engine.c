@@ -64,7 +64,7 @@ static int engine_report(const struct engine *engine)
 static int engine_buffer(struct engine *engine)
 {
 	const bool source = engine->pair.target == (engine->opts.mode == BENCH_READ);
-	const uint32_t n = engine->opts.batch * engine->opts.batches;
+	const uint32_t n = engine->opts.window;
 	const uint64_t len = slots_bytes(n, engine->opts.size);
 	const uint32_t access =
 		engine->pair.target ? WEFT_REMOTE_READ | WEFT_REMOTE_WRITE : WEFT_LOCAL;

@@ -35,7 +35,7 @@ struct engine {
 	char provider[32];            /* libfabric's name of the way in use */
 };
 
-/* Makes the transfers' memory: batches x batch slots. Sets both options when they are 0. */
+/* Sets the options batch and batches when they are 0; a batch's share divides the window. */
 void engine_batches(struct engine_opts *opts);
 
 /* The two sides of a mode. */

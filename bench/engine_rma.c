@@ -9,7 +9,7 @@
 struct engine_batch {
 	struct weft_batch *batch;
 	struct engine_loop *loop;
-	uint32_t first; /* slot of its first transfer */
+	uint32_t first; /* slot of its first transfer; batches that wait share slots with others */
 	uint64_t submitted_ns;
 };
 
@@ -173,7 +173,7 @@ static int loop_open(struct engine_loop *loop, struct engine *engine)
 		rc = -ENOMEM;
 	for (i = 0; i < loop->n && !rc; i++) {
 		loop->batches[i].loop = loop;
-		loop->batches[i].first = i * engine->opts.batch;
+		loop->batches[i].first = i * engine->opts.batch % engine->slots.n;
 		opts.ctx = &loop->batches[i];
 		rc = weft_batch_open(engine->weft, &opts, &loop->batches[i].batch);
 	}
@@ -185,9 +185,9 @@ static int loop_open(struct engine_loop *loop, struct engine *engine)
 void engine_batches(struct engine_opts *opts)
 {
 	if (!opts->batch)
-		opts->batch = opts->size <= 4096 ? 16 : opts->size <= 65536 ? 4 : 1;
-	if (opts->batch > opts->window)
-		opts->batch = opts->window;
+		opts->batch = opts->size <= 4096 ? 16 : 1;
+	while (opts->batch > opts->window || opts->window % opts->batch)
+		opts->batch--;
 	if (!opts->batches)
 		opts->batches = (opts->batch > 1 ? 2 : 1) * (opts->window / opts->batch);
 }

@@ -15,7 +15,8 @@ static void report_setting(struct json *json, const struct report *r)
 	json_u64(json, "size", r->size);
 	json_u64(json, "window", r->window);
 	json_u64(json, "clients", r->clients);
-	json_bool(json, "delivery_complete", r->delivery_complete);
+	if (!r->kv)
+		json_bool(json, "delivery_complete", r->delivery_complete);
 }
 
 static void report_figures(struct json *json, const struct report *r)

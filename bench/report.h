@@ -15,6 +15,7 @@ struct report {
 	uint64_t size;   /* bytes of an operation */
 	uint32_t window; /* operations in flight */
 	uint32_t clients;
+	bool kv; /* a server: completion flags have no meaning */
 	bool delivery_complete;
 	uint64_t elapsed_ns;
 	uint64_t ops; /* done in that time */

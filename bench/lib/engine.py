@@ -81,7 +81,7 @@ def measure(case, seconds, repeats, build):
 
 
 def median(result, program, figure):
-    return stats.spread([r[figure] for r in result["runs"][program]]).median
+    return stats.median([r[figure] for r in result["runs"][program]])
 
 
 def rate_rows(results):

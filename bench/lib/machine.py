@@ -34,6 +34,16 @@ def process_time(pid):
         return parse_pid_stat(file.read())
 
 
+def threads_time(pid):
+    """Processor seconds of a process's threads to the nanosecond, where the kernel counts so; of
+    those that run now, so only good for a process that starts and ends none meanwhile."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
+
+
 def children_time():
     """Processor seconds of this process and of its children that have ended."""
     return sum(u.ru_utime + u.ru_stime for u in (resource.getrusage(resource.RUSAGE_SELF),

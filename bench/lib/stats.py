@@ -2,11 +2,15 @@
 """Ratios of paired runs: median, range and a 95 % confidence interval; verdicts on bounds."""
 import math
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 # Two-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom; 1.96 beyond.
 T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
        2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060)
+
+
+# An interval whose ends differ by more than this factor decides nothing.
+WIDE = 2.0
 
 
 @dataclass(frozen=True)
@@ -18,9 +22,6 @@ class Spread:
     max: float
     low: float
     high: float
-
-    def as_dict(self):
-        return asdict(self)
 
 
 def t95(degrees):
@@ -34,13 +35,17 @@ def spread(values):
     if not values or values[0] <= 0:
         raise ValueError(f"positive values are needed, not {values}")
     n = len(values)
-    median = statistics.median(values)
+    middle = statistics.median(values)
     if n == 1:
-        return Spread(1, median, median, median, 0.0, math.inf)
+        return Spread(1, middle, middle, middle, 0.0, math.inf)
     logs = [math.log(v) for v in values]
     half = t95(n - 1) * statistics.stdev(logs) / math.sqrt(n)
     mean = statistics.fmean(logs)
-    return Spread(n, median, values[0], values[-1], math.exp(mean - half), math.exp(mean + half))
+    return Spread(n, middle, values[0], values[-1], math.exp(mean - half), math.exp(mean + half))
+
+
+def median(values):
+    return statistics.median(values)
 
 
 def paired(numerators, denominators):
@@ -52,7 +57,9 @@ def paired(numerators, denominators):
 
 def verdict(figure, bound, at_least=True):
     """'met': the median meets the bound; 'in CI': only the interval reaches it, which counts as
-    met; 'NOT MET'."""
+    met; 'NOT MET'; 'unclear': the interval holds the bound and is too wide to mean anything."""
+    if figure.low <= bound <= figure.high and figure.high > WIDE * figure.low:
+        return "unclear"
     if figure.median >= bound if at_least else figure.median <= bound:
         return "met"
     if figure.high >= bound if at_least else figure.low <= bound:

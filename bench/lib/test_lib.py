@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the parts of bench/run.py that decide what is printed."""
+import contextlib
+import math
+import os
+import socket
+import sys
+import unittest
+
+from lib import engine, interleave, kv, machine, procs, stats, table
+
+
+class Stats(unittest.TestCase):
+    def test_interval_is_students_of_the_logarithms(self):
+        # ln of 1/e, 1, e: mean 0, deviation 1, so the interval is exp(-+ 4.303 / sqrt(3)).
+        spread = stats.spread([1.0, math.e, 1 / math.e])
+        self.assertAlmostEqual(spread.high, math.exp(4.303 / math.sqrt(3)))
+        self.assertAlmostEqual(spread.low, 1 / spread.high)
+        self.assertEqual((spread.n, spread.median, spread.max), (3, 1.0, math.e))
+
+    def test_equal_values_have_no_width(self):
+        spread = stats.spread([0.9] * 5)
+        self.assertAlmostEqual(spread.low, 0.9)
+        self.assertAlmostEqual(spread.high, 0.9)
+
+    def test_one_value_says_nothing_about_the_interval(self):
+        spread = stats.spread([2.0])
+        self.assertEqual((spread.low, spread.high), (0.0, math.inf))
+
+    def test_ratios_are_of_pairs(self):
+        spread = stats.paired([1, 20, 3], [2, 10, 3])
+        self.assertEqual((spread.min, spread.median, spread.max), (0.5, 1.0, 2.0))
+
+    def test_pairs_and_positive_values_are_needed(self):
+        for numerators, denominators in (([1], [1, 2]), ([0.0], [1.0]), ([], [])):
+            with self.assertRaises(ValueError):
+                stats.paired(numerators, denominators)
+
+    def test_verdicts(self):
+        def spread(median, low, high):
+            return stats.Spread(5, median, low, high, low, high)
+
+        for figure, bound, at_least, expected in (
+                (spread(0.96, 0.94, 0.98), 0.95, True, "met"),
+                (spread(0.94, 0.93, 0.96), 0.95, True, "in CI"),
+                (spread(0.90, 0.88, 0.92), 0.95, True, "NOT MET"),
+                (spread(0.90, 0.50, 1.50), 0.95, True, "unclear"),
+                (spread(4.00, 2.00, 8.00), 1.0, True, "met"),
+                (spread(0.20, 0.05, 0.80), 1.0, True, "NOT MET"),
+                (spread(1.40, 1.30, 1.45), 1.5, False, "met"),
+                (spread(1.60, 1.45, 1.80), 1.5, False, "in CI"),
+                (spread(1.80, 1.70, 1.90), 1.5, False, "NOT MET")):
+            self.assertEqual(stats.verdict(figure, bound, at_least), expected, figure)
+
+
+class Table(unittest.TestCase):
+    def test_columns_are_set(self):
+        lines = table.render(("a", "bb"), [["x", 1], ["yyy", 22]], left=("a",))
+        self.assertEqual(lines, ["a    bb", "-------", "x     1", "yyy  22"])
+
+    def test_too_wide_is_refused(self):
+        with self.assertRaises(ValueError):
+            table.render(("a",), [["x" * 101]])
+
+    def test_figures(self):
+        for value, text in ((0, "0"), (1234.5, "1234"), (12.345, "12.3"), (0.012345, "0.0123"),
+                            (9.999, "10.0"), (0.00001, "1.0e-05")):
+            self.assertEqual(table.significant(value), text)
+        for value, text in ((0.949, "0.95"), (9.999, "10.0"), (99.2, ">99"), (math.inf, ">99")):
+            self.assertEqual(table.ratio_text(value), text)
+        for size, text in ((64, "64B"), (65536, "64KiB"), (16 << 20, "16MiB"), (1500, "1500B")):
+            self.assertEqual(table.size_text(size), text)
+
+
+class FakeWatch:
+    """Says disturbed as often as told."""
+    answers = []
+
+    def __init__(self, servers):
+        del servers
+
+    def disturbed(self):
+        return self.answers.pop(0)
+
+
+class Interleave(unittest.TestCase):
+    def run_it(self, answers, repeats=2):
+        FakeWatch.answers = list(answers)
+        order = []
+        contenders = {name: lambda name=name: order.append(name) or len(order) for name in "ab"}
+        repeated, disturbed = interleave.interleave(contenders, repeats, watch=FakeWatch)
+        return order, repeated, disturbed
+
+    def test_order_turns_round(self):
+        order, repeated, disturbed = self.run_it([False, False])
+        self.assertEqual(order, ["a", "b", "b", "a"])
+        self.assertEqual(repeated, [{"a": 1, "b": 2}, {"b": 3, "a": 4}])
+        self.assertEqual(disturbed, 0)
+
+    def test_disturbed_repeats_are_made_again(self):
+        _, repeated, disturbed = self.run_it([True, False, False])
+        self.assertEqual((len(repeated), disturbed), (2, 0))
+        self.assertNotIn({"a": 1, "b": 2}, repeated)
+
+    def test_a_machine_that_is_never_quiet_ends_and_is_said(self):
+        order, repeated, disturbed = self.run_it([True, False, True, True])
+        self.assertEqual((len(order), len(repeated), disturbed), (8, 2, 1))
+
+
+class Machine(unittest.TestCase):
+    def test_stat_counts_busy_and_stolen(self):
+        busy, steal = machine.parse_stat("cpu  100 20 30 4000 50 6 7 8 9 10")
+        self.assertEqual(busy, (100 + 20 + 30 + 6 + 7) / machine.TICK)
+        self.assertEqual(steal, 8 / machine.TICK)
+
+    def test_names_with_blanks_and_brackets_do_not_shift_fields(self):
+        text = "7 (a) b (c)) S " + " ".join(str(n) for n in range(4, 40))
+        self.assertEqual(machine.parse_pid_stat(text), (14 + 15) / machine.TICK)
+
+    def test_own_time_is_no_disturbance(self):
+        before = machine.children_time()
+        self.assertGreaterEqual(machine.threads_time(os.getpid()), 0)
+        self.assertGreaterEqual(machine.children_time(), before)
+
+
+class Procs(unittest.TestCase):
+    def test_a_failing_program_is_named_with_its_words(self):
+        with self.assertRaisesRegex(procs.Failed, "exit 3: nonsense"):
+            procs.run_json([sys.executable, "-c",
+                            "import sys; sys.stderr.write('nonsense'); sys.exit(3)"])
+
+    def test_json_lines_are_read(self):
+        self.assertEqual(procs.run_json([sys.executable, "-c", "print('x\\n{\"a\": 1}')"]),
+                         [{"a": 1}])
+
+    def test_a_server_ends_with_its_block(self):
+        port = procs.free_port()
+        code = (f"import socket, time; s = socket.create_server(('127.0.0.1', {port}));"
+                "time.sleep(60)")
+        with procs.server("sleeper", [sys.executable, "-c", code], port) as pid:
+            os.kill(pid, 0)
+        with self.assertRaises(ProcessLookupError):
+            os.kill(pid, 0)
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            self.fail("the server still listens")
+
+    def test_a_server_that_does_not_start_is_an_error_with_its_words(self):
+        with self.assertRaisesRegex(procs.Failed, "did not start: no way"):
+            with procs.server("bad", [sys.executable, "-c", "print('no way', flush=True)"],
+                              procs.free_port()):
+                self.fail("it started")
+
+
+def line(rate, p50):
+    return {"ops_per_s": rate, "gb_per_s": rate / 1e3, "p50_us": p50, "p99_us": 2 * p50,
+            "max_us": 9 * p50, "cpu_s_per_gb": 0.5}
+
+
+class Bounds(unittest.TestCase):
+    """Made-up figures, so that the verdicts are known."""
+
+    def kv_case(self, size, rates):
+        runs = {name: [{"put": line(r, p), "get": line(r, p)}] * 3
+                for name, (r, p) in rates.items()}
+        runs.update({f"raw {way}": [{"raw": line(100, 10)}] * 3 for way in ("tcp", "shm")})
+        return {"size": size, "clients": 1, "inflight": 1, "keys": 1, "disturbed": 0, "runs": runs}
+
+    def verdicts(self, size, rates):
+        case = self.kv_case(size, rates)
+        return {b["what"]: b["verdict"] for b in kv.bounds([case], ["tcp", "shm"])}
+
+    def test_round_trips(self):
+        self.assertEqual(self.verdicts(64, {"weft tcp fabric": (1, 14.9),
+                                            "weft shm fabric": (1, 11.1)}),
+                         {"GET 64B p50, tcp / raw round trip": "met",
+                          "GET 64B p50, shm / raw round trip + 1 us": "NOT MET"})
+
+    def test_bandwidth(self):
+        verdicts = self.verdicts(1 << 20, {"weft tcp fabric": (91, 1), "weft shm fabric": (89, 1),
+                                           "redis tcp": (29, 1), "redis unix": (30, 1)})
+        self.assertEqual(verdicts["GET 1MiB x1, tcp / raw write with as many in flight"], "met")
+        self.assertEqual(verdicts["GET 1MiB x1, tcp / redis tcp"], "met")
+        self.assertEqual(verdicts["GET 1MiB x1, shm / raw write with as many in flight"],
+                         "NOT MET")
+        self.assertEqual(verdicts["GET 1MiB x1, shm / redis tcp"], "met")
+        self.assertEqual(verdicts["GET 1MiB x1, shm / redis unix"], "NOT MET")
+
+    def test_tables_fit_whatever_the_figures(self):
+        names = [kv.weft_name(w, c) for w in ("tcp", "shm") for c in kv.CONTROLS]
+        rates = {name: (1e-4, 123456.789) for name in names}
+        rates.update({name: (123456.7, 123456.7) for name in kv.PEERS})
+        cases = [self.kv_case(size, rates) for size in engine.SIZES]
+        for case in cases:
+            case["disturbed"] = 3
+        results = {"cases": cases, "bounds": list(kv.bounds(cases, ["tcp", "shm"])),
+                   "idle_cores": 0.0, "index_keys": 10_000_000, "index_bytes_per_key": 72.9}
+        for text in kv.tables(results):
+            self.assertLessEqual(len(text), table.WIDTH)
+
+    def test_engine_bounds_are_those_of_the_sizes(self):
+        bounds = {(c.operation, c.size): c.bound() for c in engine.cases(["tcp"])}
+        self.assertEqual(bounds, {
+            ("write", 64): 0.85, ("write", 4096): None, ("write", 65536): 0.95,
+            ("write", 1 << 20): 0.95, ("write", 16 << 20): 0.95, ("read", 64): None,
+            ("read", 4096): None, ("read", 65536): 0.95, ("read", 1 << 20): 0.95,
+            ("read", 16 << 20): 0.95, ("pingpong", 64): None})
+
+
+if __name__ == "__main__":
+    unittest.main()
