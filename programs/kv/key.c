@@ -95,21 +95,38 @@ int key_from(struct key *key, const struct kv_values *values, const char **value
 	return rc;
 }
 
-static bool is_plain(uint8_t c)
+/* Length of the printable character that begins here, 0: none. */
+static size_t plain_length(const uint8_t *bytes, size_t left)
 {
-	return c >= 0x20 && c != 0x7f && c != '\\';
+	size_t len = bytes[0] < 0xc2 ? 1 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4, i;
+
+	if (len == 1)
+		return bytes[0] >= 0x20 && bytes[0] < 0x7f && bytes[0] != '\\';
+	if (len > left || bytes[0] > 0xf4)
+		return 0;
+	for (i = 1; i < len; i++)
+		if ((bytes[i] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong forms, surrogates, beyond Unicode, and control characters of Latin-1. */
+	if ((bytes[0] == 0xe0 && bytes[1] < 0xa0) || (bytes[0] == 0xed && bytes[1] > 0x9f) ||
+	    (bytes[0] == 0xf0 && bytes[1] < 0x90) || (bytes[0] == 0xf4 && bytes[1] > 0x8f) ||
+	    (bytes[0] == 0xc2 && bytes[1] < 0xa0))
+		return 0;
+	return len;
 }
 
 void key_print(const void *key, size_t len, char end)
 {
 	const uint8_t *bytes = key;
-	size_t i;
+	size_t i = 0, n;
 
-	for (i = 0; i < len; i++) {
-		if (is_plain(bytes[i]))
-			putchar(bytes[i]);
+	while (i < len) {
+		n = plain_length(bytes + i, len - i);
+		if (n)
+			fwrite(bytes + i, 1, n, stdout);
 		else
 			printf("\\x%02x", bytes[i]);
+		i += n ? n : 1;
 	}
 	putchar(end);
 }
@@ -117,15 +134,17 @@ void key_print(const void *key, size_t len, char end)
 char *key_text(const void *key, size_t len, char buf[KEY_TEXT_MAX])
 {
 	const uint8_t *bytes = key;
-	size_t used = 0, i;
+	size_t used = 0, i = 0, n;
 
 	buf[used++] = '\'';
-	for (i = 0; i < len && used < KEY_TEXT_MAX - 8; i++) {
-		if (is_plain(bytes[i]))
-			buf[used++] = (char)bytes[i];
+	while (i < len && used < KEY_TEXT_MAX - 9) {
+		n = plain_length(bytes + i, len - i);
+		if (n)
+			memcpy(buf + used, bytes + i, n);
 		else
-			used += (size_t)snprintf(buf + used, KEY_TEXT_MAX - used, "\\x%02x",
-						 bytes[i]);
+			snprintf(buf + used, KEY_TEXT_MAX - used, "\\x%02x", bytes[i]);
+		used += n ? n : 4;
+		i += n ? n : 1;
 	}
 	snprintf(buf + used, KEY_TEXT_MAX - used, "%s'", i < len ? "..." : "");
 	return buf;

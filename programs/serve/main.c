@@ -33,6 +33,41 @@ static const struct opt_table serve_table = OPT_TABLE(serve_rows, struct serve_v
 
 #define NAME "weft serve"
 
+/* What the operator can do about a failure that has no text of weft's own. */
+static const char *remedy(int code)
+{
+	switch (-code) {
+	case EADDRINUSE:
+		return "stop the server that listens there, or choose another --listen-addr";
+	case EADDRNOTAVAIL:
+	case EINVAL:
+		return "choose a --listen-addr of this host, HOST:PORT";
+	case EACCES:
+		return "ports below 1024 need privileges: choose a higher one";
+	case ENOMEM:
+		return "choose a smaller --memory-mb";
+	default:
+		return NULL;
+	}
+}
+
+static int fail(int code)
+{
+	char detail[ERR_DETAIL_MAX];
+
+	snprintf(detail, sizeof(detail), "%s", weft_error_detail());
+	if (remedy(code))
+		err_set(code, "%s (%s)", detail, remedy(code));
+	return program_fail(NAME, code, NULL);
+}
+
+/* gRPC's own lines are for who looks for them: what they mean for the user comes as an error. */
+static void grpc_log(void *ctx, int level, const char *text)
+{
+	(void)level;
+	log_text(ctx, LOG_DEBUG, text);
+}
+
 /* Before any thread starts, so that all inherit it. */
 static void block_signals(sigset_t *set)
 {
@@ -130,10 +165,10 @@ static int serve(const struct serve_values *values, const struct rpc_address *ad
 
 	rc = open_server(&server, values, address);
 	if (rc)
-		return program_fail(NAME, rc, NULL);
+		return fail(rc);
 	rc = open_service(&service, values, server);
 	if (rc) {
-		status = program_fail(NAME, rc, NULL);
+		status = fail(rc);
 		server_close(server);
 		return status;
 	}
@@ -164,10 +199,10 @@ int main(int argc, char **argv)
 				     "--max-value-mb %" PRIu64 " is more than --memory-mb %" PRIu64,
 				     values.max_value_mb, values.memory_mb);
 	log_init((enum log_level)values.log_level, values.json_log);
-	rpc_set_log(log_text, NULL);
+	rpc_set_log(grpc_log, NULL);
 	rc = rpc_address_parse(&address, values.listen_addr);
 	if (rc)
-		return program_fail(NAME, rc, "--listen-addr");
+		return fail(rc);
 	block_signals(&set);
 	return program_finish(NAME, serve(&values, &address, &set));
 }
