@@ -248,6 +248,12 @@ static void answer_stranger(struct server *server, struct weft_peer *peer,
 		(void)weft_notify(peer, bytes, len);
 }
 
+static int too_busy(const struct session *session)
+{
+	return err_set(-WEFT_EQUEUEFULL, "%u transfers to this client have not ended",
+		       session->work_count);
+}
+
 static void session_message(struct server *server, struct session *session,
 			    const struct wire_msg *msg)
 {
@@ -272,6 +278,9 @@ static void session_message(struct server *server, struct session *session,
 		return;
 	case SESSION_OVERRUN:
 		client_drop(server, session, true, "it has more requests under way than credits");
+		return;
+	case SESSION_BUSY:
+		reply_status(server, &asker, too_busy(session));
 		return;
 	case SESSION_OK:
 		break;
@@ -325,6 +334,9 @@ static int call_begin(struct session *session, const struct wire_msg *msg)
 		return 0;
 	case SESSION_STALE:
 		return err_set(-WEFT_ECANCELLED, "this use of the slot is over");
+	case SESSION_BUSY:
+		session_end(session, msg->slot, msg->generation);
+		return too_busy(session);
 	case SESSION_OVERRUN:
 		break;
 	}

@@ -115,11 +115,13 @@ void session_free(struct sessions *sessions, struct session *session)
 
 enum session_verdict session_begin(struct session *session, uint32_t slot, uint32_t generation)
 {
-	if (slot >= session->credits || session->work_count >= 2 * session->credits)
+	if (slot >= session->credits)
 		return SESSION_OVERRUN;
 	switch (slot_begin(&session->slots[slot], generation)) {
 	case SLOT_OK:
-		return SESSION_OK;
+		return session->work_count < SESSION_WORKS_PER_CREDIT * session->credits
+			       ? SESSION_OK
+			       : SESSION_BUSY;
 	case SLOT_STALE:
 		return SESSION_STALE;
 	case SLOT_OVERRUN:

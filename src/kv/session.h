@@ -23,6 +23,9 @@
 #define SESSION_CREDITS_MAX 1024u
 #define SESSION_UPLOADS_MAX 64u
 #define SESSION_PINS_MAX    64u
+/* Transfers of a client at a time, per credit. A client may go on as soon as its data has arrived,
+ * which can be long before the server's own completion. */
+#define SESSION_WORKS_PER_CREDIT 8u
 /* Messages that were not understood, after which a client is cut off. */
 #define SESSION_BAD_MAX 16u
 
@@ -70,9 +73,11 @@ enum session_verdict {
 	SESSION_OK,
 	SESSION_STALE,   /* ignore the request */
 	SESSION_OVERRUN, /* it does not keep to its credits: cut it off */
+	SESSION_BUSY,    /* too many of its transfers have not ended yet */
 };
 
-/* A request for a slot that may come from anywhere. */
+/* A request for a slot that may come from anywhere. SESSION_OK and SESSION_BUSY are to be answered.
+ */
 enum session_verdict session_begin(struct session *session, uint32_t slot, uint32_t generation);
 /* Its answer goes out. */
 void session_end(struct session *session, uint32_t slot, uint32_t generation);
