@@ -26,14 +26,18 @@ static int add_batch(struct weft *weft, void *arg)
 
 int weft_batch_open(struct weft *weft, const struct weft_batch_opts *opts, struct weft_batch **ret)
 {
+	struct weft_batch_opts known = { .size = sizeof(known) };
 	struct weft_batch *batch;
-	uint32_t capacity = opts && opts->capacity ? opts->capacity : BATCH_CAPACITY;
+	uint32_t capacity;
+	int rc = 0;
 
 	if (!weft || !ret)
 		return err_set(-EINVAL, "engine or ret is NULL");
-	if (opts && opts->size != sizeof(*opts))
-		return err_set(-EINVAL, "weft_batch_opts.size is %zu, want %zu", opts->size,
-			       sizeof(*opts));
+	if (opts)
+		rc = sized_in(&known, sizeof(known), opts, "weft_batch_opts");
+	if (rc)
+		return rc;
+	capacity = known.capacity ? known.capacity : BATCH_CAPACITY;
 	if (capacity > BATCH_CAPACITY_MAX)
 		return err_set(-EINVAL, "capacity %u, at most %u", capacity, BATCH_CAPACITY_MAX);
 	batch = mem_zalloc(sizeof(*batch) + (size_t)capacity * sizeof(batch->transfers[0]));
@@ -42,8 +46,8 @@ int weft_batch_open(struct weft *weft, const struct weft_batch_opts *opts, struc
 	batch->weft = weft;
 	batch->capacity = capacity;
 	batch->first_bad = -1;
-	batch->on_done = opts ? opts->on_done : NULL;
-	batch->ctx = opts ? opts->ctx : NULL;
+	batch->on_done = known.on_done;
+	batch->ctx = known.ctx;
 	engine_run(weft, add_batch, batch);
 	*ret = batch;
 	return 0;
@@ -133,7 +137,7 @@ static int add_transfer(struct weft_batch *batch, struct weft_region *region, ui
 	rc = check_transfer(batch, region, offset, remote, remote_offset, len,
 			    kind == OP_WRITE ? WEFT_REMOTE_WRITE : WEFT_REMOTE_READ);
 	if (rc)
-		return rc;
+		return rc == -EINVAL || rc == -EBUSY ? rc : engine_refuse(batch->weft, rc);
 	transfer = &batch->transfers[batch->count];
 	memset(transfer, 0, sizeof(*transfer));
 	transfer->batch = batch;
@@ -178,7 +182,8 @@ int weft_submit(struct weft_batch *batch, uint64_t timeout_ns)
 	reserved = atomic_fetch_add_explicit(&weft->reserved, batch->count, memory_order_relaxed);
 	if (reserved + batch->count > weft->submit_limit) {
 		atomic_fetch_sub_explicit(&weft->reserved, batch->count, memory_order_relaxed);
-		return err_set(-WEFT_EQUEUEFULL, "%llu transfers are under way, limit %u",
+		return err_set(engine_refuse(weft, -WEFT_EQUEUEFULL),
+			       "%llu transfers are under way, limit %u",
 			       (unsigned long long)reserved, weft->submit_limit);
 	}
 	batch->timeout_ns = timeout_ns;
@@ -361,25 +366,21 @@ int weft_batch_quiesce(struct weft_batch *batch, uint64_t timeout_ns)
 
 int weft_batch_result(const struct weft_batch *batch, uint32_t index, struct weft_result *result)
 {
+	struct weft_result ours = { .size = sizeof(ours) };
 	const struct transfer *transfer;
 
-	if (!result || result->size != sizeof(*result))
-		return err_set(-EINVAL, "weft_result.size is wrong");
 	if (index >= batch->count)
 		return err_set(-EINVAL, "index %u of a batch of %u", index, batch->count);
 	transfer = &batch->transfers[index];
-	result->state = atomic_load_explicit(&transfer->state, memory_order_acquire);
-	result->error = 0;
-	result->provider_error = 0;
-	result->bytes = 0;
-	result->quiescent = result->state != WEFT_ACTIVE &&
-			    atomic_load_explicit(&transfer->outstanding, memory_order_acquire) == 0;
-	if (result->state == WEFT_IDLE || result->state == WEFT_ACTIVE)
-		return 0;
-	result->error = transfer->error;
-	result->provider_error = transfer->provider_error;
-	result->bytes = result->state == WEFT_DONE ? transfer->len : 0;
-	return 0;
+	ours.state = atomic_load_explicit(&transfer->state, memory_order_acquire);
+	if (ours.state != WEFT_IDLE && ours.state != WEFT_ACTIVE) {
+		ours.error = transfer->error;
+		ours.provider_error = transfer->provider_error;
+		ours.bytes = ours.state == WEFT_DONE ? transfer->len : 0;
+	}
+	ours.quiescent = ours.state != WEFT_ACTIVE &&
+			 atomic_load_explicit(&transfer->outstanding, memory_order_acquire) == 0;
+	return sized_out(result, &ours, sizeof(ours), "weft_result");
 }
 
 int weft_batch_error(const struct weft_batch *batch)

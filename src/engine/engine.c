@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Life of an engine. */
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -8,6 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "engine/engine.h"
 #include "engine/open.h"
@@ -28,6 +30,12 @@ void engine_log(struct weft *weft, int level, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	weft->log(weft->ctx, level, text);
+}
+
+int engine_refuse(struct weft *weft, int code)
+{
+	atomic_fetch_add_explicit(&weft->refused, 1, memory_order_relaxed);
+	return code;
 }
 
 struct rail *way_rail(const struct weft *weft, const struct way *way, uint32_t i)
@@ -123,9 +131,6 @@ int weft_export(const struct weft_region *region, void *buf, size_t *len)
 
 static int check_opts(const struct weft_opts *opts)
 {
-	if (opts->size != sizeof(*opts))
-		return err_set(-EINVAL, "weft_opts.size is %zu, want %zu", opts->size,
-			       sizeof(*opts));
 	if (opts->rails > ENGINE_RAILS_MAX)
 		return err_set(-EINVAL, "rails is %u, at most %u", opts->rails, ENGINE_RAILS_MAX);
 	if (opts->queue_depth && (opts->queue_depth < 16 || opts->queue_depth > 65536))
@@ -133,6 +138,8 @@ static int check_opts(const struct weft_opts *opts)
 	if (opts->receive_buffers > 65536)
 		return err_set(-EINVAL, "receive_buffers is %u, at most 65536",
 			       opts->receive_buffers);
+	if (opts->provider && !*opts->provider)
+		return err_set(-EINVAL, "provider is empty; leave it NULL for auto");
 	if (opts->progress > WEFT_PROGRESS_MANUAL)
 		return err_set(-EINVAL, "progress is %u", opts->progress);
 	return 0;
@@ -243,14 +250,17 @@ static void free_engine(struct weft *weft)
 
 int weft_open(struct weft **ret, const struct weft_opts *opts)
 {
-	static const struct weft_opts defaults = { .size = sizeof(defaults) };
+	struct weft_opts known = { .size = sizeof(known) };
 	struct weft *weft;
-	int rc;
+	int rc = 0;
 
 	if (!ret)
 		return err_set(-EINVAL, "ret is NULL");
-	opts = opts ? opts : &defaults;
-	rc = check_opts(opts);
+	if (opts)
+		rc = sized_in(&known, sizeof(known), opts, "weft_opts");
+	opts = &known;
+	if (!rc)
+		rc = check_opts(opts);
 	if (rc)
 		return rc;
 	weft = mem_aligned(64, sizeof(*weft));
@@ -291,13 +301,31 @@ static void say_goodbye(struct weft *weft)
 	}
 }
 
+static bool peers_unmet(const struct weft *weft)
+{
+	const struct weft_peer *peer;
+	const struct list *link;
+
+	list_for_each(link, &weft->peers)
+	{
+		peer = list_entry(link, struct weft_peer, link);
+		if (peer->way->provider->host_local && peer->remote_slot == WIRE_NO_SLOT)
+			return true;
+	}
+	return false;
+}
+
 /* A moment for goodbyes to come and leave; nothing depends on them. */
 static void linger(struct weft *weft)
 {
+	uint64_t until_ns = clock_ns() + 100 * NSEC_PER_MSEC;
 	uint32_t i;
 
-	for (i = 0; i < 100; i++)
+	for (i = 0; i < 100 || (peers_unmet(weft) && clock_ns() < until_ns); i++) {
 		engine_step(weft, true);
+		if (i >= 100)
+			sched_yield();
+	}
 }
 
 static void free_remotes(struct weft_peer *peer)

@@ -52,6 +52,7 @@ struct rail {
 struct way {
 	const struct provider *provider;
 	uint32_t first, count;
+	uint32_t met; /* peers that were reached by it, ever */
 };
 
 /* One posted operation. ctx first: events lead back to it. */
@@ -171,11 +172,15 @@ struct weft_peer {
 	struct list holdings;
 	struct list outbox; /* struct outgoing */
 	uint32_t outbox_count;
+	uint8_t *part; /* of a message in parts, WEFT_NOTIFY_MAX; NULL at first */
+	uint32_t part_len;
 	uint8_t id[WIRE_ID_BYTES];
 	uint64_t host;
 	uint32_t pid;
-	int pid_fd; /* of a process on this host; -1 */
-	bool bell;  /* may sleep where the provider cannot wake it */
+	int pid_fd;     /* of a process on this host; -1 */
+	bool stillborn; /* its process was dead when we first heard of it */
+	bool direct;    /* operations are copied inside the post: OP_DIRECT */
+	bool bell;      /* may sleep where the provider cannot wake it */
 	uint64_t last_post_ns;
 	const struct way *way;
 	uint32_t rail_count;              /* its rails on this way */
@@ -249,13 +254,25 @@ struct weft {
 	int wake_fd, event_fd, bell_fd;
 	uint64_t now_ns; /* read lately */
 	uint64_t awake_ns, awake_until_ns, bells_rung;
+	_Atomic uint64_t refused;
 	_Atomic uint64_t reserved; /* transfers of batches on their way to the owner or active */
 };
+
+/* --- sized.c --- */
+/*
+ * Copies a caller's sized structure into ours, which is zeroed first: a smaller one lacks our last
+ * fields, a larger one must be zero where ours ends. -EINVAL names the structure.
+ */
+int sized_in(void *ours, size_t our_size, const void *theirs, const char *name);
+/* Copies ours out, as much as theirs has room for; theirs keeps its size. */
+int sized_out(void *theirs, const void *ours, size_t our_size, const char *name);
 
 /* --- engine.c --- */
 void engine_log(struct weft *weft, int level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int engine_describe(const struct weft *weft, struct wire_descriptor *ret);
+/* Counts a refusal; returns code. */
+int engine_refuse(struct weft *weft, int code);
 struct rail *way_rail(const struct weft *weft, const struct way *way, uint32_t i);
 
 /* --- progress.c --- */
@@ -317,6 +334,9 @@ void peer_flush_outbox(struct weft_peer *peer);
 void message_event(struct weft *weft, struct rail *rail, const void *data, size_t len);
 int peer_send(struct weft_peer *peer, uint8_t type, const void *payload, size_t len);
 
+void peer_immediate(struct weft_peer *peer, uint32_t imm);
+int peer_send_data(struct weft_peer *peer, const void *data, size_t len);
+
 /* --- remote.c, region.c --- */
 void remote_ask(struct weft_remote *remote);
 void remote_granted(struct weft_peer *peer, const struct wire_grant *grant);
@@ -342,5 +362,7 @@ void bell_heard(struct weft *weft, uint64_t now_ns);
 /* --- host.c --- */
 /* Equal for processes that can reach each other through /dev/shm. */
 uint64_t host_identity(void);
+/* Whether this process may copy from and to another's memory (process_vm_readv). */
+bool host_may_copy(uint32_t pid);
 
 #endif /* WEFT_ENGINE_ENGINE_H */

@@ -72,6 +72,16 @@ void transfer_end(struct transfer *transfer, int state, int error, int provider_
 	batch_transfer_ended(transfer->batch, transfer);
 }
 
+static void done(struct transfer *transfer)
+{
+	struct weft_peer *peer = transfer->remote->peer;
+
+	/* A direct copy cannot carry the immediate; a message after it does. */
+	if (peer->direct && transfer->flags & WEFT_WITH_IMM)
+		peer_immediate(peer, transfer->imm);
+	transfer_end(transfer, WEFT_DONE, 0, 0);
+}
+
 /* A piece is posted or will not be. Ends the transfer when nothing is left. */
 static void settle(struct transfer *transfer)
 {
@@ -80,7 +90,7 @@ static void settle(struct transfer *transfer)
 	if (transfer->error)
 		transfer_end(transfer, WEFT_FAILED, transfer->error, transfer->provider_error);
 	else if (!transfer->queued)
-		transfer_end(transfer, WEFT_DONE, 0, 0);
+		done(transfer);
 }
 
 /* --- posting --- */
@@ -115,9 +125,14 @@ static void fill_op(struct op *op, const struct transfer *transfer, struct rail 
 
 	op->kind = transfer->kind;
 	op->flags = 0;
-	if (last && transfer->flags & WEFT_WITH_IMM)
+	if (peer->direct)
+		op->flags = OP_DIRECT;
+	else if (last && transfer->flags & WEFT_WITH_IMM)
 		op->flags |= OP_IMM;
-	if (!(transfer->flags & WEFT_SOURCE_ONLY) || (transfer->flags & WEFT_WITH_IMM && !last))
+	/* Of no bytes none are placed; shm never ends a delivery-complete write of 0 with
+	 * immediate. */
+	if (!peer->direct && ((!(transfer->flags & WEFT_SOURCE_ONLY) && len) ||
+			      (transfer->flags & WEFT_WITH_IMM && !last)))
 		op->flags |= OP_PLACED;
 	op->imm = transfer->imm;
 	op->local = transfer->region->base + transfer->offset + transfer->posted;
@@ -163,7 +178,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	int rc;
 
 	/* The immediate says that all is placed: the last piece waits for the others. */
-	if (last && transfer->flags & WEFT_WITH_IMM && outstanding(transfer))
+	if (last && transfer->flags & WEFT_WITH_IMM && outstanding(transfer) && !peer->direct)
 		return -EBUSY;
 	rail = pick_rail(peer, transfer->piece);
 	if (!rail)

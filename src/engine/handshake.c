@@ -99,6 +99,30 @@ void peer_control(struct weft_peer *peer, uint8_t type, const struct wire_grant 
 		send_or_queue(peer, type, payload, len);
 }
 
+void peer_immediate(struct weft_peer *peer, uint32_t imm)
+{
+	peer_control(peer, WIRE_IMM, &(struct wire_grant){ .region = imm });
+}
+
+/* Where large messages would hold up others they go in two parts; such providers keep the order. */
+int peer_send_data(struct weft_peer *peer, const void *data, size_t len)
+{
+	size_t max = peer->way->provider->message_max, part;
+	int rc;
+
+	if (!list_empty(&peer->outbox))
+		return -EAGAIN;
+	if (!max || len + WIRE_HEAD_BYTES <= max)
+		return peer_send(peer, WIRE_DATA, data, len);
+	part = max - WIRE_HEAD_BYTES;
+	rc = peer_send(peer, WIRE_PART, data, part);
+	for (; rc == 0 && len - part > max - WIRE_HEAD_BYTES; part += max - WIRE_HEAD_BYTES)
+		send_or_queue(peer, WIRE_PART, (const uint8_t *)data + part, max - WIRE_HEAD_BYTES);
+	if (rc == 0)
+		send_or_queue(peer, WIRE_DATA, (const uint8_t *)data + part, len - part);
+	return rc;
+}
+
 void peer_hello(struct weft_peer *peer)
 {
 	uint8_t descriptor[WEFT_NOTIFY_MAX], payload[WEFT_NOTIFY_MAX];
@@ -247,10 +271,32 @@ static int queue_message(struct weft_peer *peer, const void *data, size_t len)
 	return 0;
 }
 
+static int got_part(struct weft_peer *peer, const void *data, size_t len)
+{
+	if (!peer->part)
+		peer->part = mem_alloc(WEFT_NOTIFY_MAX);
+	if (!peer->part)
+		return -ENOMEM;
+	if (len > WEFT_NOTIFY_MAX - peer->part_len)
+		return -WEFT_EMESSAGE;
+	memcpy(peer->part + peer->part_len, data, len);
+	peer->part_len += (uint32_t)len;
+	return 0;
+}
+
 static int got_data(struct weft_peer *peer, const void *data, size_t len)
 {
 	struct weft *weft = peer->weft;
+	int rc;
 
+	if (peer->part_len) {
+		rc = got_part(peer, data, len);
+		data = peer->part;
+		len = peer->part_len;
+		peer->part_len = 0;
+		if (rc)
+			return rc;
+	}
 	weft->stats.messages_received++;
 	if (!weft->on_message)
 		return queue_message(peer, data, len);
@@ -281,6 +327,9 @@ static int got_control(struct weft_peer *peer, uint8_t type, const void *payload
 		break;
 	case WIRE_REVOKE:
 		remote_revoke(peer, &grant);
+		break;
+	case WIRE_IMM:
+		arrival_event(peer->weft, grant.region);
 		break;
 	default:
 		return -WEFT_EMESSAGE;
@@ -322,6 +371,8 @@ static int dispatch(struct weft *weft, struct rail *rail, const void *data, size
 		return got_welcome(peer, payload, len);
 	case WIRE_DATA:
 		return got_data(peer, payload, len);
+	case WIRE_PART:
+		return got_part(peer, payload, len);
 	case WIRE_BYE:
 		peer_fail(peer, -WEFT_EPEERGONE);
 		peer_release(peer);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -37,4 +39,14 @@ uint64_t host_identity(void)
 	}
 	host.uid = geteuid();
 	return hash_content(&host, sizeof(host));
+}
+
+/* Address 0 is never mapped: a process that may copy gets EFAULT, another EPERM. */
+bool host_may_copy(uint32_t pid)
+{
+	char byte;
+	struct iovec local = { .iov_base = &byte, .iov_len = 1 };
+	struct iovec remote = { .iov_base = NULL, .iov_len = 1 };
+
+	return process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0) < 0 && errno == EFAULT;
 }

@@ -14,14 +14,16 @@ static int get_stats(struct weft *weft, void *arg)
 	stats->size = sizeof(*stats);
 	stats->peers = weft->peer_count;
 	stats->submitted = weft->submitted;
+	stats->refused = atomic_load_explicit(&weft->refused, memory_order_relaxed);
 	return 0;
 }
 
 int weft_stats(struct weft *weft, struct weft_stats *stats)
 {
-	if (!stats || stats->size != sizeof(*stats))
-		return err_set(-EINVAL, "weft_stats.size is wrong");
-	return engine_run(weft, get_stats, stats);
+	struct weft_stats ours;
+
+	engine_run(weft, get_stats, &ours);
+	return sized_out(stats, &ours, sizeof(ours), "weft_stats");
 }
 
 struct rail_query {
@@ -57,11 +59,11 @@ static int get_rail(struct weft *weft, void *arg)
 
 int weft_rail(struct weft *weft, uint32_t index, struct weft_rail_info *info)
 {
-	struct rail_query query = { .index = index, .info = info };
+	struct weft_rail_info ours;
+	struct rail_query query = { .index = index, .info = &ours };
+	int rc = engine_run(weft, get_rail, &query);
 
-	if (!info || info->size != sizeof(*info))
-		return err_set(-EINVAL, "weft_rail_info.size is wrong");
-	return engine_run(weft, get_rail, &query);
+	return rc ? rc : sized_out(info, &ours, sizeof(ours), "weft_rail_info");
 }
 
 struct peer_query {
@@ -93,9 +95,9 @@ static int get_peer(struct weft *weft, void *arg)
 
 int weft_peer_info(const struct weft_peer *peer, struct weft_peer_info *info)
 {
-	struct peer_query query = { .peer = peer, .info = info };
+	struct weft_peer_info ours;
+	struct peer_query query = { .peer = peer, .info = &ours };
 
-	if (!peer || !info || info->size != sizeof(*info))
-		return err_set(-EINVAL, "peer is NULL or weft_peer_info.size is wrong");
-	return engine_run(peer->weft, get_peer, &query);
+	engine_run(peer->weft, get_peer, &query);
+	return sized_out(info, &ours, sizeof(ours), "weft_peer_info");
 }

@@ -23,7 +23,7 @@ static int notify(struct weft *weft, void *arg)
 		return err_set(-WEFT_EPEERGONE, "%s", weft_strerror(peer->reason));
 	if (state == PEER_CONNECTING)
 		return err_set(-WEFT_EQUEUEFULL, "the handshake with the peer is under way");
-	rc = list_empty(&peer->outbox) ? peer_send(peer, WIRE_DATA, n->data, n->len) : -EAGAIN;
+	rc = peer_send_data(peer, n->data, n->len);
 	if (rc == -EAGAIN)
 		return err_set(-WEFT_EQUEUEFULL, "the provider takes no more messages now");
 	if (rc) {

@@ -143,7 +143,7 @@ static int filter_devices(const struct plan_open *plan, const struct provider *p
 {
 	int kept = 0, i;
 
-	if (!plan->opts->devices || p->host_local)
+	if (!plan->opts->devices || p->process_local || (p->host_local && plan->automatic))
 		return count;
 	for (i = 0; i < count; i++)
 		if (listed(plan->opts->devices, devices[i].device))
@@ -225,7 +225,7 @@ static int open_named(struct plan_open *plan, const char *name, size_t len)
 
 int open_ways(struct weft *weft, const struct weft_opts *opts)
 {
-	const char *at = opts->provider && *opts->provider ? opts->provider : "auto", *end;
+	const char *at = opts->provider ? opts->provider : "auto", *end;
 	struct plan_open plan = { .weft = weft,
 				  .opts = opts,
 				  .asked_rails = opts->rails ? opts->rails : 1 };

@@ -35,21 +35,12 @@ struct weft_peer *peer_find(const struct weft *weft, const uint8_t id[WIRE_ID_BY
 
 /* --- the way --- */
 
-static uint32_t peers_on(const struct weft *weft, const struct way *way)
-{
-	const struct list *link;
-	uint32_t n = 0;
-
-	list_for_each(link, &weft->peers) n += list_entry(link, struct weft_peer, link)->way == way;
-	return n;
-}
-
 static bool reaches(const struct weft *weft, const struct way *way, const struct wire_descriptor *d)
 {
 	if (way->provider->process_local)
 		return d->host == weft->host && d->pid == weft->pid;
 	if (way->provider->host_local)
-		return d->host == weft->host && peers_on(weft, way) < SHM_PEERS_MAX;
+		return d->host == weft->host && way->met < way->provider->addresses_max;
 	return true;
 }
 
@@ -106,7 +97,7 @@ static int connect_rails(struct weft_peer *peer, const struct wire_way *far)
 	return rc;
 }
 
-static void forget_rails(struct weft_peer *peer, bool dead)
+static void forget_rails(struct weft_peer *peer, enum port_forget why)
 {
 	struct rail *rail;
 	uint32_t i;
@@ -114,9 +105,14 @@ static void forget_rails(struct weft_peer *peer, bool dead)
 	for (i = 0; i < peer->way->count; i++) {
 		rail = way_rail(peer->weft, peer->way, i);
 		if (peer->has_dest[i])
-			rail->ops->forget(rail->port, peer->dests[i], dead);
+			rail->ops->forget(rail->port, peer->dests[i], why);
 		peer->has_dest[i] = false;
 	}
+}
+
+static enum port_forget parting(const struct weft_peer *peer)
+{
+	return peer->remote_slot == WIRE_NO_SLOT ? FORGET_UNMET : FORGET_GONE;
 }
 
 /* --- watching a process on this host --- */
@@ -126,11 +122,14 @@ static void watch_process(struct weft_peer *peer)
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = peer->slot };
 
 	peer->pid_fd = -1;
-	if (!peer->way->provider->host_local || peer->pid == peer->weft->pid)
+	if (peer->host != peer->weft->host || peer->pid == peer->weft->pid)
 		return;
 	peer->pid_fd = (int)syscall(SYS_pidfd_open, (pid_t)peer->pid, 0);
-	if (peer->pid_fd < 0)
+	if (peer->pid_fd < 0) {
+		peer->stillborn = errno == ESRCH; /* it ended before we read its message */
+		engine_timer(peer->weft, 0);
 		return;
+	}
 	if (epoll_ctl(peer->weft->pid_epoll, EPOLL_CTL_ADD, peer->pid_fd, &event)) {
 		close(peer->pid_fd);
 		peer->pid_fd = -1;
@@ -145,15 +144,17 @@ static void unwatch_process(struct weft_peer *peer)
 	peer->pid_fd = -1;
 }
 
-/* Nothing that is in flight to a dead process can end or touch memory any more. */
+/* Nothing that a process did over shared memory can touch memory once it is dead. */
 static void peer_died(struct weft_peer *peer)
 {
 	struct list *link, *after;
 
 	peer_fail(peer, -WEFT_EPEERGONE);
-	list_for_each_safe(link, after, &peer->flights)
+	/* shm never ends them; other providers see the connection break. */
+	list_for_each_safe(link, after, &peer->flights) if (peer->way->provider->host_local)
 		flight_lose(peer->weft, list_entry(link, struct flight, link));
-	forget_rails(peer, true);
+	if (list_empty(&peer->flights))
+		forget_rails(peer, FORGET_DEAD);
 	engine_signal(peer->weft);
 	peer_release(peer);
 }
@@ -162,7 +163,7 @@ void peer_check_pids(struct weft *weft, uint64_t now_ns)
 {
 	struct epoll_event events[16];
 	struct weft_peer *peer;
-	struct list *link;
+	struct list *link, *after;
 	bool watching = false;
 	int n, i;
 
@@ -180,7 +181,7 @@ void peer_check_pids(struct weft *weft, uint64_t now_ns)
 	engine_timer(weft, weft->next_pid_check_ns);
 	n = epoll_wait(weft->pid_epoll, events, 16, 0);
 	for (i = 0; i < n; i++) {
-		struct list *lists[] = { &weft->peers, &weft->dead_peers }, *after;
+		struct list *lists[] = { &weft->peers, &weft->dead_peers };
 		int l;
 
 		for (l = 0; l < 2; l++)
@@ -250,6 +251,7 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 	peer->host = d->host;
 	peer->pid = d->pid;
 	peer->pid_fd = -1;
+	peer->direct = way->provider->direct && host_may_copy(d->pid);
 	peer->bell = way->provider->host_local && !way->provider->process_local;
 	memcpy(peer->id, d->id, WIRE_ID_BYTES);
 	peer->slot = weft->next_peer_slot++;
@@ -264,6 +266,7 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 	rc = enter_maps(peer);
 	if (rc)
 		goto forget;
+	weft->ways[way - weft->ways].met++;
 	list_add_tail(&weft->peers, &peer->link);
 	weft->peer_count++;
 	watch_process(peer);
@@ -272,7 +275,7 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 	*ret = peer;
 	return 0;
 forget:
-	forget_rails(peer, false);
+	forget_rails(peer, parting(peer));
 free_peer:
 	mem_free(peer);
 	return rc;
@@ -379,8 +382,9 @@ void peer_free(struct weft_peer *peer)
 {
 	drop_received(peer);
 	drop_outbox(peer);
+	mem_free(peer->part);
 	unwatch_process(peer);
-	forget_rails(peer, false);
+	forget_rails(peer, parting(peer));
 	list_del(&peer->link);
 	list_del(&peer->ready);
 	mem_free(peer);
@@ -391,7 +395,7 @@ void peer_release(struct weft_peer *peer)
 	if (state_of(peer) != PEER_DEAD || !list_empty(&peer->flights))
 		return;
 	if (peer->pid_fd < 0)
-		forget_rails(peer, false);
+		forget_rails(peer, parting(peer));
 	if (!peer->user_gone || peer->transfers || !list_empty(&peer->remotes))
 		return;
 	peer_free(peer);

@@ -24,7 +24,8 @@
 #define QUIET_POLLS    512u /* polls without event after which a rail counts as quiet */
 #define QUIET_STEPS    32u  /* and is polled only once in so many rounds */
 #define SLEEP_MIN_NS   NSEC_PER_USEC
-#define SLEEP_MAX_NS   NSEC_PER_MSEC
+#define SLEEP_MAX_NS   NSEC_PER_MSEC        /* longest sleep with a rail that cannot wake us */
+#define SLEEP_BELL_NS  (8 * NSEC_PER_MSEC)  /* the same when its peers ring: a net, not a way */
 #define SLEEP_FD_NS    (50 * NSEC_PER_MSEC) /* longest sleep when every rail can wake us */
 
 struct engine_call {
@@ -272,7 +273,7 @@ static void engine_sleep(struct weft *weft, struct idle *idle, uint64_t until_ns
 		return;
 	ts = (struct timespec){ .tv_sec = (time_t)(wait_ns / NSEC_PER_SEC),
 				.tv_nsec = (long)(wait_ns % NSEC_PER_SEC) };
-	if (idle->step_ns < SLEEP_MAX_NS)
+	if (idle->step_ns < (weft->bell_fd >= 0 ? SLEEP_BELL_NS : SLEEP_MAX_NS))
 		idle->step_ns *= 2;
 	if (sleep_on(weft, fds, n, &ts) <= 0)
 		return;

@@ -60,6 +60,8 @@ enum wire_type {
 	WIRE_REVOKE = 8,  /* wire_grant: use it no more */
 	WIRE_REVOKED = 9, /* wire_grant: nothing of mine touches it any more */
 	WIRE_BYE = 10,    /* the sender closes */
+	WIRE_PART = 11,   /* first part of a message; WIRE_DATA brings the rest */
+	WIRE_IMM = 12,    /* wire_grant, region = the immediate of a direct WRITE that is placed */
 };
 
 /* In front of each message. slot and token are what the receiver gave the sender at the handshake.

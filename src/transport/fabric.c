@@ -174,6 +174,14 @@ static int open_buffers(struct port *port, uint32_t receive_buffers)
 	if (!port->rx)
 		return err_set(-ENOMEM, "out of memory for %u message slots", count);
 	port->tx = port->rx + port->rx_count;
+	port->direct_size = 1;
+	while (port->direct_size < port->info->tx_attr->size)
+		port->direct_size *= 2;
+	port->direct = calloc(port->direct_size, sizeof(port->direct[0]));
+	if (!port->direct) {
+		rc = err_set(-ENOMEM, "out of memory");
+		goto free_slots;
+	}
 	port->buffers_len = (size_t)count * PORT_MESSAGE_MAX;
 	port->buffers = mmap(NULL, port->buffers_len, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -201,6 +209,7 @@ static int open_buffers(struct port *port, uint32_t receive_buffers)
 unmap_buffers:
 	munmap(port->buffers, port->buffers_len);
 free_slots:
+	free(port->direct);
 	free(port->rx);
 	return rc;
 }
@@ -254,6 +263,7 @@ static int fabric_open(struct port **ret, const struct port_opts *opts)
 close_buffers:
 	close_objects(port);
 	munmap(port->buffers, port->buffers_len);
+	free(port->direct);
 	free(port->rx);
 	goto free_info;
 close_objects:
@@ -265,16 +275,31 @@ free_port:
 	return rc;
 }
 
+static void destroy(struct port *port)
+{
+	if (port->local)
+		fabric_local_keep_segment(port, true);
+	close_objects(port);
+	if (port->local)
+		fabric_local_keep_segment(port, false);
+	munmap(port->buffers, port->buffers_len);
+	free(port->direct);
+	free(port->rx);
+	fi_freeinfo(port->info);
+	free(port->local);
+	free(port);
+}
+
 static void fabric_close(struct port *port)
 {
 	if (!port)
 		return;
-	fabric_local_close(port);
-	close_objects(port);
-	munmap(port->buffers, port->buffers_len);
-	free(port->rx);
-	fi_freeinfo(port->info);
-	free(port);
+	if (port->local)
+		fabric_local_close(port);
+	else
+		destroy(port);
+	while ((port = fabric_local_next_unused()))
+		destroy(port);
 }
 
 static int fabric_address(const struct port *port, void *buf, size_t *len)
@@ -302,18 +327,22 @@ static int fabric_connect(struct port *port, const void *addr, size_t len, uint6
 		return err_set(-WEFT_EDESCRIPTOR, "address has %zu bytes, %s has %zu", len,
 			       port->provider->name, own_len);
 	}
+	if (port->provider->addresses_max && port->addresses == port->provider->addresses_max)
+		return err_set(-WEFT_ELIMIT, "%s: this endpoint has met %u peers, its most",
+			       port->provider->name, port->addresses);
 	rc = fi_av_insert(port->av, addr, 1, &dest, 0, NULL);
 	if (rc != 1)
 		return err_set(-WEFT_EUNREACHABLE, "%s: fi_av_insert on %s: %s",
 			       port->provider->name, port->info->domain_attr->name,
 			       rc < 0 ? fi_strerror(-rc) : "address refused");
+	port->addresses++;
 	if (port->local)
 		fabric_local_connected(port, addr, dest);
 	*ret_dest = dest;
 	return 0;
 }
 
-static void fabric_forget(struct port *port, uint64_t dest, bool dead)
+static void fabric_forget(struct port *port, uint64_t dest, enum port_forget why)
 {
 	fi_addr_t addr = dest;
 	char name[PORT_ADDRESS_MAX] = "";
@@ -321,14 +350,20 @@ static void fabric_forget(struct port *port, uint64_t dest, bool dead)
 	const char *file;
 
 	/* A killed process leaves its segment in /dev/shm behind. */
-	if (dead && port->provider->host_local && fi_av_lookup(port->av, addr, name, &len) == 0) {
+	if (why == FORGET_DEAD && port->provider->host_local &&
+	    fi_av_lookup(port->av, addr, name, &len) == 0) {
 		name[sizeof(name) - 1] = '\0';
 		file = strstr(name, "://");
 		file = file ? file + 3 : name;
 		if (*file && !strchr(file, '/'))
 			shm_unlink(file);
 	}
-	fabric_local_forget(port, dest);
+	if (why == FORGET_UNMET && port->local)
+		fabric_local_unmet(port, dest);
+	/* 1.17's shm takes the next peer in a removed one's place for acquainted, and addresses it
+	 * by the old one's numbers: the place stays taken. */
+	if (port->provider->addresses_max)
+		return;
 	fi_av_remove(port->av, &addr, 1, 0);
 }
 

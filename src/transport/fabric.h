@@ -43,8 +43,11 @@ struct port {
 	struct fabric_slot *rx, *tx;
 	uint32_t rx_count, tx_count;
 	struct fabric_slot *tx_free;
+	struct op_ctx **direct; /* ring of direct operations whose completion was not read */
+	uint32_t direct_size, direct_head, direct_tail;
 	struct fabric_slot *rx_repost; /* handed out by the last poll */
 	uint32_t polls;
+	uint32_t addresses;         /* inserted */
 	int fd;                     /* to sleep on; -1: none */
 	uint64_t next_key;          /* of a random sequence, where the application chooses keys */
 	struct fabric_local *local; /* same-process ends of host-local providers; else NULL */
@@ -68,13 +71,22 @@ int fabric_code(int error);
 int fabric_efa_env(bool efa_asked);
 
 /*
- * libfabric's shm maps an endpoint of the same process by plain pointer: what is posted to it after
- * it closed crashes. fabric_local.c knows which ends of this process are open.
+ * libfabric's shm maps an endpoint of the same process by plain pointer: a post or a late answer to
+ * it after it has closed crashes. So fabric_local.c knows which ends of this process are open, and
+ * keeps a closed one's objects until no open one refers to it. Nothing polls them meanwhile.
  */
 int fabric_local_open(struct port *port);
 void fabric_local_close(struct port *port);
+/* Takes out a kept port that can be destroyed now; NULL: none. */
+struct port *fabric_local_next_unused(void);
 void fabric_local_connected(struct port *port, const char *address, uint64_t dest);
-void fabric_local_forget(struct port *port, uint64_t dest);
+/*
+ * A peer in another process that has not looked at its queue yet will map our segment by name when
+ * it does, and 1.17 crashes there when the name is gone. So the segment's file outlives the
+ * endpoint then; the peer removes it when it sees that we are dead.
+ */
+void fabric_local_unmet(struct port *port, uint64_t dest);
+void fabric_local_keep_segment(struct port *port, bool before_close);
 /* Whether dest is an end of this process that has closed. */
 bool fabric_local_gone(struct port *port, uint64_t dest);
 

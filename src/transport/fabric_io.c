@@ -38,8 +38,6 @@ int fabric_post(struct port *port, const struct op *op)
 	if (op->flags & OP_MORE)
 		flags |= FI_MORE;
 	if (op->kind == OP_READ) {
-		if (op->len <= port->provider->placed_read_max)
-			flags |= FI_DELIVERY_COMPLETE;
 		rc = fi_readmsg(port->ep, &msg, flags);
 	} else {
 		if (op->flags & OP_PLACED)
@@ -48,6 +46,8 @@ int fabric_post(struct port *port, const struct op *op)
 			flags |= FI_REMOTE_CQ_DATA;
 		rc = fi_writemsg(port->ep, &msg, flags);
 	}
+	if (rc == 0 && op->flags & OP_DIRECT)
+		port->direct[port->direct_tail++ % port->direct_size] = op->ctx;
 	return rc == 0 ? 0 : fabric_code((int)rc);
 }
 
@@ -143,9 +143,21 @@ static bool completion(struct port *port, const struct fi_cq_data_entry *entry, 
 		tx_done(port, slot, event);
 		return true;
 	}
+	if (port->direct_head != port->direct_tail &&
+	    port->direct[port->direct_head % port->direct_size] == entry->op_context)
+		port->direct_head++;
 	event->kind = EVENT_DONE;
 	event->ctx = entry->op_context;
 	return true;
+}
+
+/* shm reports a failed direct copy without context; completions of direct operations come in the
+ * order of their posts, so it is the oldest one. */
+static struct op_ctx *failed_direct(struct port *port)
+{
+	if (port->direct_head == port->direct_tail)
+		return NULL;
+	return port->direct[port->direct_head++ % port->direct_size];
 }
 
 static bool completion_error(struct port *port, struct event *event)
@@ -165,6 +177,8 @@ static bool completion_error(struct port *port, struct event *event)
 	event->provider_error = entry.prov_errno;
 	slot = entry.op_context;
 	if (!slot)
+		slot = (struct fabric_slot *)(void *)failed_direct(port);
+	if (!slot)
 		return false;
 	if (is_rx(port, slot)) { /* truncated or flushed: the buffer goes back */
 		rx_keep(port, slot);
@@ -175,7 +189,7 @@ static bool completion_error(struct port *port, struct event *event)
 		return true;
 	}
 	event->kind = EVENT_DONE;
-	event->ctx = entry.op_context;
+	event->ctx = &slot->ctx;
 	return true;
 }
 

@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/list.h"
@@ -18,15 +20,18 @@ enum local_state {
 };
 
 struct fabric_local {
-	struct list link; /* in ends */
+	struct list link; /* in ends, then perhaps in kept */
+	struct port *port;
 	char name[PORT_ADDRESS_MAX];
 	uint32_t seen; /* value of closed when the states were last looked at */
+	bool unmet;    /* a peer elsewhere may still look for our segment */
 	uint8_t state[LOCAL_DESTS];
 	char peer[LOCAL_DESTS][PORT_ADDRESS_MAX]; /* of LOCAL_OPEN ones */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct list ends = { &ends, &ends }; /* guarded by lock */
+static struct list ends = { &ends, &ends }; /* open ones; guarded by lock, as is kept: */
+static struct list kept = { &kept, &kept }; /* closed ones that open ones still refer to */
 static _Atomic uint32_t closed;             /* how many ends have closed */
 
 static bool is_open_locked(const char *name)
@@ -49,6 +54,7 @@ int fabric_local_open(struct port *port)
 		return err_set(-ENOMEM, "out of memory");
 	if (fi_getname(&port->ep->fid, port->local->name, &len))
 		port->local->name[0] = '\0';
+	port->local->port = port;
 	pthread_mutex_lock(&lock);
 	port->local->seen = atomic_load(&closed);
 	list_add_tail(&ends, &port->local->link);
@@ -56,16 +62,56 @@ int fabric_local_open(struct port *port)
 	return 0;
 }
 
+/* By an open end, or the other way round: what it sent may wait there. */
+static bool is_referred_locked(const struct fabric_local *local)
+{
+	struct fabric_local *other;
+	struct list *link;
+	uint32_t i;
+
+	list_for_each(link, &ends)
+	{
+		other = list_entry(link, struct fabric_local, link);
+		for (i = 0; i < LOCAL_DESTS; i++)
+			if (strcmp(other->peer[i], local->name) == 0 ||
+			    strcmp(local->peer[i], other->name) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* Its own addresses of ends go while these are all still there. */
 void fabric_local_close(struct port *port)
 {
-	if (!port->local)
-		return;
+	fi_addr_t i;
+
+	for (i = 0; i < LOCAL_DESTS; i++)
+		if (port->local->state[i] != LOCAL_ELSEWHERE)
+			fi_av_remove(port->av, &i, 1, 0);
 	pthread_mutex_lock(&lock);
-	list_del(&port->local->link);
+	list_move_tail(&kept, &port->local->link);
 	atomic_fetch_add(&closed, 1);
 	pthread_mutex_unlock(&lock);
-	free(port->local);
-	port->local = NULL;
+}
+
+struct port *fabric_local_next_unused(void)
+{
+	struct fabric_local *local;
+	struct port *port = NULL;
+	struct list *link;
+
+	pthread_mutex_lock(&lock);
+	list_for_each(link, &kept)
+	{
+		local = list_entry(link, struct fabric_local, link);
+		if (is_referred_locked(local))
+			continue;
+		port = local->port;
+		list_del(link);
+		break;
+	}
+	pthread_mutex_unlock(&lock);
+	return port;
 }
 
 void fabric_local_connected(struct port *port, const char *address, uint64_t dest)
@@ -80,10 +126,24 @@ void fabric_local_connected(struct port *port, const char *address, uint64_t des
 	pthread_mutex_unlock(&lock);
 }
 
-void fabric_local_forget(struct port *port, uint64_t dest)
+void fabric_local_unmet(struct port *port, uint64_t dest)
 {
-	if (port->local && dest < LOCAL_DESTS)
-		port->local->state[dest] = LOCAL_ELSEWHERE;
+	if (dest < LOCAL_DESTS && port->local->state[dest] == LOCAL_ELSEWHERE)
+		port->local->unmet = true;
+}
+
+void fabric_local_keep_segment(struct port *port, bool before_close)
+{
+	const char *file = strstr(port->local->name, "://");
+	char path[PORT_ADDRESS_MAX + 16], spare[PORT_ADDRESS_MAX + 24];
+
+	file = file ? file + 3 : port->local->name;
+	if (!port->local->unmet || !*file || strchr(file, '/'))
+		return;
+	snprintf(path, sizeof(path), "/dev/shm/%s", file);
+	snprintf(spare, sizeof(spare), "/dev/shm/%s.weft", file);
+	if (before_close ? link(path, spare) : rename(spare, path))
+		port->local->unmet = false;
 }
 
 static void look_again(struct fabric_local *local)

@@ -208,11 +208,11 @@ static int loop_connect(struct port *port, const void *addr, size_t len, uint64_
 	return 0;
 }
 
-static void loop_forget(struct port *port, uint64_t dest, bool dead)
+static void loop_forget(struct port *port, uint64_t dest, enum port_forget why)
 {
 	(void)port;
 	(void)dest;
-	(void)dead;
+	(void)why;
 }
 
 static int pin_slot_locked(uint32_t *ret)

@@ -20,12 +20,19 @@
 
 struct port;
 
+enum port_forget {
+	FORGET_GONE,
+	FORGET_DEAD,  /* its process has ended: what it left behind may be removed */
+	FORGET_UNMET, /* it has not answered: it may still look for what we sent it */
+};
+
 /* What a provider itself does with an access that the owner did not, or no longer, grants. The
  * engine guards before posting; this says what a forged access meets. */
 enum port_wrong_key {
 	WRONG_KEY_REFUSED,   /* completes in error, the rail goes on */
 	WRONG_KEY_PEER_LOST, /* completes in error, the connection to the peer is broken */
 	WRONG_KEY_DEADLINE,  /* never completes: ends by its deadline */
+	WRONG_KEY_UNGUARDED, /* may succeed, or never end and block the way to that peer */
 };
 
 /* A row of fabric.def. */
@@ -42,8 +49,10 @@ struct provider {
 	bool shares_device;        /* several rails may use one device */
 	bool binds_address;        /* weft_opts.bind_addr applies */
 	bool unregister_guards;    /* a closed registration stops what arrives late */
+	uint32_t addresses_max;    /* in an endpoint's life; 0: no bound. See fabric_forget() */
+	bool direct;               /* the initiator itself can copy (process_vm_*): see OP_DIRECT */
+	uint32_t message_max;      /* larger ones are sent in parts; 0: PORT_MESSAGE_MAX */
 	bool has_wait_fd;          /* the completion queue offers a descriptor to sleep on */
-	uint32_t placed_read_max;  /* READs up to this are quicker with FI_DELIVERY_COMPLETE */
 	uint64_t caps;             /* asked besides FI_MSG | FI_RMA */
 	uint64_t mode;             /* mode bits that the port can honour */
 	enum port_wrong_key wrong_key;
@@ -95,6 +104,8 @@ enum op_flags {
 	OP_IMM = 1,    /* WRITE: imm goes to the target's completion queue, after the data */
 	OP_PLACED = 2, /* the event comes when the data is placed, not when it is sent */
 	OP_MORE = 4,   /* another post follows at once */
+	OP_DIRECT = 8, /* the copy is made inside post(): placed when the event comes, whatever the
+			* peer does. Not together with OP_IMM or OP_PLACED. */
 };
 
 struct op {
@@ -152,8 +163,7 @@ struct transport {
 	int (*address)(const struct port *port, void *buf, size_t *len);
 	/* Checks the address and makes a destination of it; does no traffic. */
 	int (*connect)(struct port *port, const void *addr, size_t len, uint64_t *ret_dest);
-	/* dead: the peer process has ended; what it left behind may be removed. */
-	void (*forget)(struct port *port, uint64_t dest, bool dead);
+	void (*forget)(struct port *port, uint64_t dest, enum port_forget why);
 	int (*pin)(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret);
 	/* Also legal with operations in flight, which then end in error or not at all. */
 	void (*unpin)(struct port *port, struct pin *pin);

@@ -70,7 +70,8 @@ static void good_round(struct trio *t, struct weft_batch *batch, uint64_t seed)
 	check(number == seed && from == weft_remote_peer(t->to_good));
 }
 
-/* Rounds with the living peer until the batch to the other has ended. */
+/* Rounds with the living peer until the batch to the other has ended, and some more. Returns the
+ * number of the former. */
 static uint64_t good_rounds_during(struct trio *t, struct weft_batch *batch)
 {
 	struct weft_batch *good = net_batch(t->a, 32);
@@ -78,6 +79,8 @@ static uint64_t good_rounds_during(struct trio *t, struct weft_batch *batch)
 
 	while (weft_batch_poll(batch) == 0)
 		good_round(t, good, ++rounds << 16);
+	for (uint64_t i = 0; i < 50; i++)
+		good_round(t, good, i << 17);
 	weft_batch_close(good);
 	return rounds;
 }
@@ -92,12 +95,15 @@ static void check_slow_results(const struct conform *c, const struct weft_batch 
 		if (result.state == WEFT_DONE)
 			continue;
 		check_int(result.state, WEFT_DEADLINE);
+		check_rc(result.error, -WEFT_EDEADLINE);
 		late++;
 		loud += !result.quiescent;
 	}
-	if (!late && !c->row->needs_target)
-		conform_skip("the fabric placed everything in the stopped process's memory");
-	check(late > 0 && loud > 0);
+	if (c->row->needs_target)
+		check(late > 0 && loud > 0);
+	else
+		conform_note("%u of %u were placed in the stopped process's memory", COUNT - late,
+			     COUNT);
 }
 
 static void others_go_on_while_one_is_stopped(const struct conform *c)
@@ -115,10 +121,10 @@ static void others_go_on_while_one_is_stopped(const struct conform *c)
 	start_ns = clock_ns();
 	check_ok(weft_submit(batch, deadline_ns));
 	rounds = good_rounds_during(&t, batch);
-	check(clock_ns() - start_ns < deadline_ns + CONFORM_SLACK_NS);
+	check(clock_ns() - start_ns < deadline_ns + 2 * CONFORM_SLACK_NS);
 	conform_note("%llu rounds with the other peer meanwhile", (unsigned long long)rounds);
-	check(rounds >= 50);
 	check_slow_results(c, batch);
+	check(rounds >= 50 || !c->row->needs_target);
 	child_resume(&t.slow);
 	until(&t.net, weft_batch_quiesce(batch, 0) == 0);
 	check_ok(weft_batch_reset(batch));

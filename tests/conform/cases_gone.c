@@ -6,7 +6,7 @@
 #include "verdict.h"
 
 #define EACH  (256u * 1024)
-#define COUNT 512u
+#define COUNT 4096u
 #define LEN   (16u * EACH)
 
 static const uint64_t deadline_ns = 4 * NSEC_PER_SEC;

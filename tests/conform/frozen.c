@@ -64,6 +64,7 @@ void frozen_close(struct frozen *f)
 void frozen_fill(struct frozen *f, struct weft_batch *batch, bool read, uint32_t count,
 		 uint64_t each)
 {
+	f->each = each;
 	for (uint64_t i = 0; i < count; i++) {
 		struct move move = { .read = read,
 				     .region = f->region,

@@ -15,6 +15,7 @@ struct frozen {
 	struct net net;
 	struct weft *a;
 	struct area mem; /* of a */
+	uint64_t each;   /* of the last frozen_fill() */
 	struct weft_region *region;
 	struct area *far; /* the peer's memory */
 	struct weft_remote *remote;

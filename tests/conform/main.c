@@ -18,11 +18,7 @@
 
 static const struct conform_row rows[] = {
 	{ .name = "loop", .required = true, .script = true },
-	{ .name = "shm",
-	  .processes = true,
-	  .watches_peers = true,
-	  .needs_target = true,
-	  .host_way = true },
+	{ .name = "shm", .processes = true, .watches_peers = true, .host_way = true },
 	{ .name = "tcp",
 	  .bind_addr = "127.0.0.1",
 	  .processes = true,
