@@ -88,7 +88,8 @@ def rate_rows(results):
     for r in results:
         ratio = r["ratio"]
         rates = [table.rate_text(median(r, p, "ops_per_s"), r["size"]) for p in ("raw", "engine")]
-        yield [r["provider"], OPERATION_TEXT[r["operation"]], table.size_text(r["size"]), r["window"], *rates,
+        yield [r["provider"], OPERATION_TEXT[r["operation"]], table.size_text(r["size"]),
+               r["window"], *rates,
                table.ratio_text(ratio.median), table.range_text(ratio.min, ratio.max),
                table.range_text(ratio.low, ratio.high), f">={r['bound']}" if r["bound"] else "",
                r["verdict"] + ("!" * bool(r["disturbed"]))]

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,11 +17,17 @@ class Failed(Exception):
     """A program did not do what it should; the text says which and why."""
 
 
+def missing(name):
+    return Failed(f"{name} is not there (./dev setup installs what is needed, ./dev build builds)")
+
+
 def run_json(command, limit_s=RUN_LIMIT_S):
     """Runs a program to its end; returns the JSON lines that it printed."""
     text = [str(c) for c in command]
     try:
         done = subprocess.run(text, capture_output=True, text=True, timeout=limit_s, check=False)
+    except FileNotFoundError as error:
+        raise missing(text[0]) from error
     except subprocess.TimeoutExpired as error:
         raise Failed(f"{' '.join(text)}: no end after {limit_s} s") from error
     if done.returncode:
@@ -59,8 +64,11 @@ def _wait_for_port(port, process, name, log):
 def server(name, command, port):
     """Runs a server until the block ends; yields its process id. Its output is kept for errors."""
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log,
-                                   stderr=log, preexec_fn=_die_with_parent)
+        try:
+            process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL,
+                                       stdout=log, stderr=log, preexec_fn=_die_with_parent)
+        except FileNotFoundError as error:
+            raise missing(command[0]) from error
         try:
             _wait_for_port(port, process, name, log)
             yield process.pid
@@ -94,7 +102,3 @@ def memcached():
         command += ["-u", "nobody"]
     with server("memcached", command, port) as pid:
         yield pid, f"127.0.0.1:{port}"
-
-
-def installed(program):
-    return shutil.which(program) is not None

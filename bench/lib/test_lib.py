@@ -129,6 +129,12 @@ class Procs(unittest.TestCase):
             procs.run_json([sys.executable, "-c",
                             "import sys; sys.stderr.write('nonsense'); sys.exit(3)"])
 
+    def test_a_program_that_is_missing_is_an_error_with_the_remedy(self):
+        for run in (lambda: procs.run_json(["/nonexistent/bench"]),
+                    lambda: procs.server("x", ["/nonexistent/x"], 1).__enter__()):
+            with self.assertRaisesRegex(procs.Failed, "/nonexistent/.* is not there .*setup"):
+                run()
+
     def test_json_lines_are_read(self):
         self.assertEqual(procs.run_json([sys.executable, "-c", "print('x\\n{\"a\": 1}')"]),
                          [{"a": 1}])
