@@ -16,23 +16,6 @@
 /* --- ends ----------------------------------------------------------------------------------------
  */
 
-/* False: the engine still uses one. */
-static bool close_regions(struct session *session)
-{
-	bool all = true;
-	uint32_t i;
-
-	for (i = 0; i < WIRE_REGIONS; i++) {
-		if (!session->regions[i])
-			continue;
-		if (weft_remote_close(session->regions[i]))
-			all = false;
-		else
-			session->regions[i] = NULL;
-	}
-	return all;
-}
-
 /* The goodbye of a call is answered when nothing of the session is under way any more. */
 static void answer_bye(struct server *server, struct session *session, int status)
 {
@@ -55,7 +38,7 @@ void client_settle(struct server *server, struct session *session)
 	if (session->work_count || session->upload_count)
 		return;
 	answer_bye(server, session, 0);
-	if (!close_regions(session))
+	if (!memories_close(session))
 		return;
 	if (session->peer) {
 		weft_peer_set_data(session->peer, NULL);
@@ -403,44 +386,6 @@ int server_bye(struct server *server, uint64_t session, uint32_t client_id, uint
 
 /* --- requests ------------------------------------------------------------------------------------
  */
-
-void request_attach(struct server *server, const struct asker *asker, const struct wire_msg *msg)
-{
-	struct session *session = asker->session;
-	struct weft_remote *remote;
-	int rc;
-
-	if (!session->peer || !msg->region || msg->region >= WIRE_REGIONS ||
-	    session->regions[msg->region]) {
-		rc = err_set(-WEFT_EBADREQUEST, "memory %u cannot be attached", msg->region);
-		reply_status(server, asker, rc);
-		return;
-	}
-	rc = weft_import(server->weft, msg->data, msg->data_len, &remote);
-	if (!rc && weft_remote_peer(remote) != session->peer) {
-		weft_remote_close(remote);
-		rc = err_set(-WEFT_EREFUSED, "memory %u is not of this client", msg->region);
-	}
-	if (!rc)
-		session->regions[msg->region] = remote;
-	reply_status(server, asker, rc);
-}
-
-void request_detach(struct server *server, const struct asker *asker, const struct wire_msg *msg)
-{
-	struct session *session = asker->session;
-	int rc;
-
-	if (!msg->region || msg->region >= WIRE_REGIONS || !session->regions[msg->region]) {
-		rc = err_set(-WEFT_EBADREQUEST, "memory %u is not attached", msg->region);
-		reply_status(server, asker, rc);
-		return;
-	}
-	rc = weft_remote_close(session->regions[msg->region]);
-	if (!rc)
-		session->regions[msg->region] = NULL;
-	reply_status(server, asker, rc);
-}
 
 void request_bye(struct server *server, const struct asker *asker, const struct wire_msg *msg)
 {

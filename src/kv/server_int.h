@@ -5,7 +5,8 @@
  *
  *	server.c          owner tasks, the ticker, counters
  *	server_open.c     life
- *	server_clients.c  sessions: hello, bye, heartbeat, attach, loss
+ *	server_clients.c  sessions: hello, bye, heartbeat, loss
+ *	server_memory.c   attach, detach
  *	server_request.c  messages in, requests to their functions, replies out
  *	server_get.c server_put.c server_upload.c server_misc.c  the requests
  *	server_work.c     transfers of requests, and when their memory is quiet
@@ -115,9 +116,14 @@ void client_settle(struct server *server, struct session *session);
 void client_gone(void *ctx, struct weft_peer *peer, int reason); /* weft_peer_gone_fn */
 void clients_tick(struct server *server, uint64_t now_ns);
 void clients_fini(struct server *server);
+void request_bye(struct server *server, const struct asker *asker, const struct wire_msg *msg);
+
+/* --- server_memory.c -------------------------------------------------------------------------- */
+
+/* Lets all go. False: the engine still uses one. */
+bool memories_close(struct session *session);
 void request_attach(struct server *server, const struct asker *asker, const struct wire_msg *msg);
 void request_detach(struct server *server, const struct asker *asker, const struct wire_msg *msg);
-void request_bye(struct server *server, const struct asker *asker, const struct wire_msg *msg);
 
 /* --- server_request.c ------------------------------------------------------------------------ */
 
