@@ -130,6 +130,8 @@ static int open_objects(struct port *port, bool wait_fd)
 		goto close_cq;
 	}
 	rc = open_ep(port);
+	if (rc && port->provider->addresses_max && fabric_local_sweep())
+		rc = open_ep(port);
 	if (rc)
 		goto close_av;
 	return 0;
@@ -277,6 +279,7 @@ free_port:
 
 static void destroy(struct port *port)
 {
+	fabric_guard_drop(port);
 	if (port->local)
 		fabric_local_keep_segment(port, true);
 	close_objects(port);
@@ -323,6 +326,9 @@ static int fabric_connect(struct port *port, const void *addr, size_t len, uint6
 	if (port->info->addr_format == FI_ADDR_STR) {
 		if (len == 0 || ((const char *)addr)[len - 1] != '\0')
 			return err_set(-WEFT_EDESCRIPTOR, "address is not a string");
+		if (port->local && !fabric_local_exists(addr))
+			return err_set(-WEFT_EPEERSTALE, "%s: there is no %s any more",
+				       port->provider->name, (const char *)addr);
 	} else if (len != own_len) {
 		return err_set(-WEFT_EDESCRIPTOR, "address has %zu bytes, %s has %zu", len,
 			       port->provider->name, own_len);

@@ -76,6 +76,11 @@ int fabric_efa_env(bool efa_asked);
  * keeps a closed one's objects until no open one refers to it. Nothing polls them meanwhile.
  */
 int fabric_local_open(struct port *port);
+/* Removes segments that an earlier process with our process id left behind; true: there were some.
+ */
+bool fabric_local_sweep(void);
+/* Whether a segment of this address exists. */
+bool fabric_local_exists(const char *address);
 void fabric_local_close(struct port *port);
 /* Takes out a kept port that can be destroyed now; NULL: none. */
 struct port *fabric_local_next_unused(void);
@@ -89,6 +94,10 @@ void fabric_local_unmet(struct port *port, uint64_t dest);
 void fabric_local_keep_segment(struct port *port, bool before_close);
 /* Whether dest is an end of this process that has closed. */
 bool fabric_local_gone(struct port *port, uint64_t dest);
+
+/* fabric_guard.c: file names a segment in /dev/shm that port uses, its own or a peer's. */
+int fabric_guard_add(const struct port *port, const char *file);
+void fabric_guard_drop(const struct port *port);
 
 int fabric_recv_post(struct port *port, struct fabric_slot *slot);
 int fabric_post(struct port *port, const struct op *op);

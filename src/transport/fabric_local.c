@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -34,6 +36,13 @@ static struct list ends = { &ends, &ends }; /* open ones; guarded by lock, as is
 static struct list kept = { &kept, &kept }; /* closed ones that open ones still refer to */
 static _Atomic uint32_t closed;             /* how many ends have closed */
 
+static const char *file_of(const char *address)
+{
+	const char *file = strstr(address, "://");
+
+	return file ? file + 3 : address;
+}
+
 static bool is_open_locked(const char *name)
 {
 	struct list *link;
@@ -46,6 +55,7 @@ static bool is_open_locked(const char *name)
 int fabric_local_open(struct port *port)
 {
 	size_t len = PORT_ADDRESS_MAX - 1;
+	int rc;
 
 	if (!port->provider->host_local)
 		return 0;
@@ -59,7 +69,57 @@ int fabric_local_open(struct port *port)
 	port->local->seen = atomic_load(&closed);
 	list_add_tail(&ends, &port->local->link);
 	pthread_mutex_unlock(&lock);
-	return 0;
+	rc = fabric_guard_add(port, file_of(port->local->name));
+	if (rc == 0)
+		return 0;
+	pthread_mutex_lock(&lock);
+	list_del(&port->local->link);
+	pthread_mutex_unlock(&lock);
+	free(port->local);
+	port->local = NULL;
+	return rc;
+}
+
+static bool is_ours_locked(const char *file)
+{
+	struct list *lists[] = { &ends, &kept }, *link;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		list_for_each(
+			link,
+			lists[i]) if (!strcmp(file_of(list_entry(link, struct fabric_local, link)
+							      ->name),
+					      file)) return true;
+	return false;
+}
+
+bool fabric_local_sweep(void)
+{
+	char prefix[32];
+	struct dirent *entry;
+	bool swept = false;
+	DIR *dir = opendir("/dev/shm");
+
+	if (!dir)
+		return false;
+	snprintf(prefix, sizeof(prefix), "%d:", (int)getpid());
+	pthread_mutex_lock(&lock);
+	while ((entry = readdir(dir)))
+		if (!strncmp(entry->d_name, prefix, strlen(prefix)) &&
+		    !is_ours_locked(entry->d_name) && shm_unlink(entry->d_name) == 0)
+			swept = true;
+	pthread_mutex_unlock(&lock);
+	closedir(dir);
+	return swept;
+}
+
+bool fabric_local_exists(const char *address)
+{
+	char path[PORT_ADDRESS_MAX + 16];
+
+	snprintf(path, sizeof(path), "/dev/shm/%s", file_of(address));
+	return strchr(file_of(address), '/') == NULL && access(path, F_OK) == 0;
 }
 
 /* By an open end, or the other way round: what it sent may wait there. */
@@ -124,6 +184,7 @@ void fabric_local_connected(struct port *port, const char *address, uint64_t des
 	local->state[dest] = is_open_locked(address) ? LOCAL_OPEN : LOCAL_ELSEWHERE;
 	strncpy(local->peer[dest], address, PORT_ADDRESS_MAX - 1);
 	pthread_mutex_unlock(&lock);
+	fabric_guard_add(port, file_of(address));
 }
 
 void fabric_local_unmet(struct port *port, uint64_t dest)
@@ -134,10 +195,9 @@ void fabric_local_unmet(struct port *port, uint64_t dest)
 
 void fabric_local_keep_segment(struct port *port, bool before_close)
 {
-	const char *file = strstr(port->local->name, "://");
+	const char *file = file_of(port->local->name);
 	char path[PORT_ADDRESS_MAX + 16], spare[PORT_ADDRESS_MAX + 24];
 
-	file = file ? file + 3 : port->local->name;
 	if (!port->local->unmet || !*file || strchr(file, '/'))
 		return;
 	snprintf(path, sizeof(path), "/dev/shm/%s", file);
