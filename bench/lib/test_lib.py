@@ -165,8 +165,8 @@ def line(rate, p50):
 class Bounds(unittest.TestCase):
     """Made-up figures, so that the verdicts are known."""
 
-    def kv_case(self, size, rates):
-        runs = {name: [{"put": line(r, p), "get": line(r, p)}] * 3
+    def kv_case(self, size, rates, scales=(1, 1, 1)):
+        runs = {name: [{phase: line(r * s, p / s) for phase in ("put", "get")} for s in scales]
                 for name, (r, p) in rates.items()}
         runs.update({f"raw {way}": [{"raw": line(100, 10)}] * 3 for way in ("tcp", "shm")})
         return {"size": size, "clients": 1, "inflight": 1, "keys": 1, "disturbed": 0, "runs": runs}
@@ -184,9 +184,9 @@ class Bounds(unittest.TestCase):
     def test_bandwidth(self):
         verdicts = self.verdicts(1 << 20, {"weft tcp fabric": (91, 1), "weft shm fabric": (89, 1),
                                            "redis tcp": (29, 1), "redis unix": (30, 1)})
-        self.assertEqual(verdicts["GET 1MiB x1, tcp / raw write with as many in flight"], "met")
+        self.assertEqual(verdicts["GET 1MiB x1, tcp / raw writes, as many in flight"], "met")
         self.assertEqual(verdicts["GET 1MiB x1, tcp / redis tcp"], "met")
-        self.assertEqual(verdicts["GET 1MiB x1, shm / raw write with as many in flight"],
+        self.assertEqual(verdicts["GET 1MiB x1, shm / raw writes, as many in flight"],
                          "NOT MET")
         self.assertEqual(verdicts["GET 1MiB x1, shm / redis tcp"], "met")
         self.assertEqual(verdicts["GET 1MiB x1, shm / redis unix"], "NOT MET")
@@ -195,12 +195,21 @@ class Bounds(unittest.TestCase):
         names = [kv.weft_name(w, c) for w in ("tcp", "shm") for c in kv.CONTROLS]
         rates = {name: (1e-4, 123456.789) for name in names}
         rates.update({name: (123456.7, 123456.7) for name in kv.PEERS})
-        cases = [self.kv_case(size, rates) for size in engine.SIZES]
+        cases = [self.kv_case(size, rates, (1e-6, 1, 1e6)) for size in engine.SIZES]
         for case in cases:
             case["disturbed"] = 3
         results = {"cases": cases, "bounds": list(kv.bounds(cases, ["tcp", "shm"])),
                    "idle_cores": 0.0, "index_keys": 10_000_000, "index_bytes_per_key": 72.9}
         for text in kv.tables(results):
+            self.assertLessEqual(len(text), table.WIDTH)
+
+    def test_engine_tables_fit_whatever_the_figures(self):
+        results = [{"provider": case.provider, "operation": case.operation, "size": case.size,
+                    "window": case.window, "disturbed": 1, "bound": 0.95, "verdict": "NOT MET",
+                    "ratio": stats.spread([1e-6, 1, 1e6]),
+                    "runs": {p: [line(1e-4, 123456.7)] for p in ("raw", "engine")}}
+                   for case in engine.cases(["tcp", "shm"])]
+        for text in engine.tables(results):
             self.assertLessEqual(len(text), table.WIDTH)
 
     def test_engine_bounds_are_those_of_the_sizes(self):
