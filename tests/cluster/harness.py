@@ -85,7 +85,7 @@ class Process:
         self.popen = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--", *self.args],
             stdin=options.pop("stdin", subprocess.DEVNULL),
-            stdout=subprocess.PIPE,
+            stdout=options.pop("stdout", subprocess.PIPE),
             stderr=subprocess.PIPE,
             **options,
         )
@@ -93,6 +93,7 @@ class Process:
         self.threads = [
             threading.Thread(target=self._read, args=(stream, lines), daemon=True)
             for stream, lines in ((self.popen.stdout, self.out), (self.popen.stderr, self.err))
+            if stream
         ]
         for thread in self.threads:
             thread.start()
@@ -284,6 +285,11 @@ def shm_files():
 def memory_free():
     text = Path("/proc/meminfo").read_text(encoding="ascii")
     return int(re.search(r"MemAvailable:\s+(\d+)", text).group(1)) * 1024
+
+
+def memory_total():
+    text = Path("/proc/meminfo").read_text(encoding="ascii")
+    return int(re.search(r"MemTotal:\s+(\d+)", text).group(1)) * 1024
 
 
 def scratch_file(data):

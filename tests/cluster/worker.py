@@ -55,6 +55,7 @@ class Worker:
         self.random = random.Random(task["seed"])
         self.client = None
         self.failing = False
+        self.last = None  # name of the last error
         self.done = {"put": 0, "get": 0, "delete": 0, "missing": 0, "full": 0}
         self.errors = {}
         self.wrong = []
@@ -106,8 +107,12 @@ class Worker:
             self.errors[error]["count"] += 1
             if not self.failing:
                 print("errors", error, flush=True)
+            if error != self.last:
+                print("now", detail, flush=True)
+            self.last = error
             time.sleep(0.01)  # not a flood of attempts at a server that is away
         elif self.failing:
+            self.last = None
             print("again", flush=True)
         self.failing = bool(error)
 
