@@ -20,14 +20,17 @@ uint64_t area_random(uint64_t *state)
 	return mix((*state)++ * 0x2545f4914f6cdd1dull);
 }
 
-static uint64_t word_of(uint64_t seed, uint64_t index)
+/* base: mix(seed). */
+static inline uint64_t word_at(uint64_t base, uint64_t index)
 {
-	return mix(mix(seed) + index);
+	uint64_t x = (base + index) * 0x9e3779b97f4a7c15ull;
+
+	return x ^ (x >> 29);
 }
 
 static uint8_t byte_of(uint64_t seed, uint64_t index)
 {
-	return (uint8_t)(word_of(seed, index / 8) >> (index % 8 * 8));
+	return (uint8_t)(word_at(mix(seed), index / 8) >> (index % 8 * 8));
 }
 
 static uint8_t guard_of(size_t index)
@@ -91,11 +94,12 @@ void area_close(struct area *area)
 void area_fill(struct area *area, size_t offset, size_t len, uint64_t seed)
 {
 	uint8_t *p = area->base + offset;
+	uint64_t first = mix(seed);
 	size_t i = 0;
 
 	check(offset <= area->len && len <= area->len - offset);
 	for (; i + 8 <= len; i += 8) {
-		uint64_t word = word_of(seed, i / 8);
+		uint64_t word = word_at(first, i / 8);
 
 		memcpy(p + i, &word, 8);
 	}
@@ -108,6 +112,7 @@ static size_t area_differs(const struct area *area, size_t offset, size_t len, u
 			   size_t skip)
 {
 	const uint8_t *p = area->base + offset;
+	uint64_t first = mix(seed);
 	size_t i = 0;
 
 	check(offset <= area->len && len <= area->len - offset);
@@ -115,7 +120,7 @@ static size_t area_differs(const struct area *area, size_t offset, size_t len, u
 		if (p[i] != byte_of(seed, i + skip))
 			return i;
 	for (; i + 8 <= len; i += 8) {
-		uint64_t word = word_of(seed, (i + skip) / 8);
+		uint64_t word = word_at(first, (i + skip) / 8);
 
 		if (memcmp(p + i, &word, 8))
 			break;
@@ -133,8 +138,10 @@ bool area_holds(const struct area *area, size_t offset, size_t len, uint64_t see
 
 bool area_lacks(const struct area *area, size_t offset, size_t len, uint64_t seed)
 {
+	uint64_t first = mix(seed);
+
 	for (size_t i = 0; i + 8 <= len; i += 8) {
-		uint64_t word = word_of(seed, i / 8);
+		uint64_t word = word_at(first, i / 8);
 
 		if (!memcmp(area->base + offset + i, &word, 8))
 			return false;

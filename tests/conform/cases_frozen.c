@@ -108,7 +108,7 @@ static void check_slow_results(const struct conform *c, const struct weft_batch 
 
 static void others_go_on_while_one_is_stopped(const struct conform *c)
 {
-	const uint64_t deadline_ns = 1500 * NSEC_PER_MSEC;
+	const uint64_t deadline_ns = 800 * NSEC_PER_MSEC;
 	struct weft_batch *batch;
 	uint64_t start_ns, rounds;
 	struct move move;
@@ -192,7 +192,7 @@ static void revoke_from_a_stopped_peer(const struct conform *c, bool read)
 	until(&net, child_storm_done(&child, &net) > 100);
 	child_stop(&child);
 	net_run(&net, 20 * NSEC_PER_MSEC);
-	rc = weft_unregister(region, NSEC_PER_SEC);
+	rc = weft_unregister(region, 300 * NSEC_PER_MSEC);
 	if (rc == -WEFT_ENOTQUIET) {
 		conform_note("not quiet while the peer is stopped");
 		child_resume(&child);

@@ -185,7 +185,7 @@ static void initiator_killed(const struct conform *c)
 /* A process that was never met and is no more. */
 static void descriptor_of_the_dead(const struct conform *c)
 {
-	const uint64_t timeout_ns = 2 * NSEC_PER_SEC;
+	const uint64_t timeout_ns = NSEC_PER_SEC;
 	struct net net = { .conform = c };
 	struct weft_remote *remote;
 	struct weft_region *region;

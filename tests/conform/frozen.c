@@ -5,7 +5,7 @@ static void frozen_open_loop(struct frozen *f, size_t len, bool thaws, const str
 {
 	struct weft_opts slow = opts ? *opts : net_opts(f->net.conform);
 
-	slow.devices = thaws ? "delay_us=400000" : "hang_every=1";
+	slow.devices = thaws ? "delay_us=250000" : "hang_every=1";
 	f->a = net_open(&f->net, &slow);
 	f->b = net_open(&f->net, NULL);
 	area_open(&f->mem_b, len);

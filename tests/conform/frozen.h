@@ -9,7 +9,7 @@
 #include "child.h"
 
 /* How long the loop script holds an operation back where it is to end some time. */
-#define FROZEN_DELAY_NS (400 * NSEC_PER_MSEC)
+#define FROZEN_DELAY_NS (250 * NSEC_PER_MSEC)
 
 struct frozen {
 	struct net net;
