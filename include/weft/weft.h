@@ -18,8 +18,8 @@
  *
  * Time. Timeouts are nanoseconds from the call. 0 means "do not wait", WEFT_FOREVER no limit.
  *
- * Structures begin with their size (set .size = sizeof(x)); unknown trailing bytes must be zero, and
- * zero in a field means its default, so structures can grow.
+ * Structures begin with their size (set .size = sizeof(x)); unknown trailing bytes must be zero,
+ * and zero in a field means its default, so structures can grow.
  */
 #ifndef WEFT_WEFT_H
 #define WEFT_WEFT_H
@@ -83,7 +83,8 @@ typedef void (*weft_log_fn)(void *ctx, int level, const char *text);
 struct weft_opts {
 	size_t size;
 	/* "auto" (default), "loop", "shm", "efa", "efa-direct", "verbs", "tcp", or a comma list of
-	 * them. Anything but auto that cannot be opened is -WEFT_ENOPROVIDER naming what is there. */
+	 * them. Anything but auto that cannot be opened is -WEFT_ENOPROVIDER naming what is there.
+	 */
 	const char *provider;
 	/* Comma list of device (libfabric domain) names to use, for instance "rdmap0s6-rdm" or
 	 * "eth0"; NULL: all. For provider "loop" a script instead, see weft_loop(7): for instance
@@ -91,16 +92,17 @@ struct weft_opts {
 	const char *devices;
 	/* Host name or address whose interface IP transports bind; NULL: the provider's choice. */
 	const char *bind_addr;
-	uint32_t rails;            /* rails (endpoints) per NIC transport, 1..32; default 1 */
-	uint32_t progress;         /* enum weft_progress */
-	uint32_t queue_depth;      /* operations in flight per rail, 16..65536; default: the provider's */
-	uint32_t peer_window;      /* operations in flight per peer; default 256. A frozen peer can
-				    * hold this many of a rail's queue_depth, not more. */
-	uint32_t peer_limit;       /* peers known at a time; default 4096 */
-	uint32_t submit_limit;     /* transfers submitted and not yet ended; default 1048576 */
-	uint32_t receive_buffers;  /* message receive buffers per rail; default 256 */
-	uint32_t spin_us;          /* owner thread: busy polling after the last event before it
-				    * sleeps, microseconds; default 50 */
+	uint32_t rails;    /* rails (endpoints) per NIC transport, 1..32; default 1 */
+	uint32_t progress; /* enum weft_progress */
+	uint32_t
+		queue_depth; /* operations in flight per rail, 16..65536; default: the provider's */
+	uint32_t peer_window;     /* operations in flight per peer; default 256. A frozen peer can
+				   * hold this many of a rail's queue_depth, not more. */
+	uint32_t peer_limit;      /* peers known at a time; default 4096 */
+	uint32_t submit_limit;    /* transfers submitted and not yet ended; default 1048576 */
+	uint32_t receive_buffers; /* message receive buffers per rail; default 256 */
+	uint32_t spin_us;         /* owner thread: busy polling after the last event before it
+				   * sleeps, microseconds; default 50 */
 	uint64_t connect_timeout_ns; /* handshake with a new peer; default 10 s */
 	weft_message_fn on_message;  /* NULL: messages queue for weft_receive() */
 	weft_peer_gone_fn on_peer_gone;
@@ -127,11 +129,11 @@ WEFT_API const char *weft_error_detail(void);
 /* One way to move memory that this host offers now. */
 struct weft_provider_info {
 	size_t size;
-	char provider[16]; /* name for weft_opts.provider */
+	char provider[16];  /* name for weft_opts.provider */
 	char libfabric[32]; /* libfabric's own name, "tcp;ofi_rxm"; "" for loop */
 	char fabric[64];
 	char device[64];
-	char address[64]; /* of the interface, text; may be "" */
+	char address[64];    /* of the interface, text; may be "" */
 	uint64_t speed_mbps; /* 0: not known */
 };
 
@@ -141,7 +143,8 @@ WEFT_API int weft_providers(struct weft_provider_info *infos, int max);
 
 /*
  * Opens an engine. opts may be NULL. The memory of opts and its strings is not needed afterwards.
- * Errors: -WEFT_ENOPROVIDER, -WEFT_ENODEVICE, -WEFT_EENVIRONMENT, -WEFT_EPROVIDER, -EINVAL, -ENOMEM.
+ * Errors: -WEFT_ENOPROVIDER, -WEFT_ENODEVICE, -WEFT_EENVIRONMENT, -WEFT_EPROVIDER, -EINVAL,
+ * -ENOMEM.
  */
 WEFT_API int weft_open(struct weft **ret, const struct weft_opts *opts);
 
@@ -170,10 +173,10 @@ WEFT_API int weft_register(struct weft *weft, void *base, size_t len, uint32_t a
 			   struct weft_region **ret);
 /*
  * Takes a region back: peers that imported it are told (REVOKE) and have answered, or are cut
- * off, before the memory is let go. Waits up to timeout_ns for local transfers to end and for the answers;
- * progresses. 0: the region is gone and its memory can be reused. -WEFT_ENOTQUIET: something may
- * still touch it; the region stays registered for local bookkeeping, refuses new transfers, and the
- * call can be repeated.
+ * off, before the memory is let go. Waits up to timeout_ns for local transfers to end and for the
+ * answers; progresses. 0: the region is gone and its memory can be reused. -WEFT_ENOTQUIET:
+ * something may still touch it; the region stays registered for local bookkeeping, refuses new
+ * transfers, and the call can be repeated.
  */
 WEFT_API int weft_unregister(struct weft_region *region, uint64_t timeout_ns);
 
@@ -218,21 +221,21 @@ struct weft_peer_info {
 	size_t size;
 	char provider[16]; /* the chosen way: "loop", "shm", "efa", ... */
 	char libfabric[32];
-	char device[64];   /* of the first rail */
+	char device[64]; /* of the first rail */
 	uint32_t rails;
-	uint32_t connected; /* 1 after the handshake */
-	uint64_t in_flight; /* operations posted and not ended */
+	uint32_t connected;   /* 1 after the handshake */
+	uint64_t in_flight;   /* operations posted and not ended */
 	uint64_t quarantined; /* of them, those whose transfer has ended already */
-	int32_t pid;        /* as the peer states it; 0: not known */
-	int32_t reason;     /* 0, or why the peer is unusable */
+	int32_t pid;          /* as the peer states it; 0: not known */
+	int32_t reason;       /* 0, or why the peer is unusable */
 };
 WEFT_API int weft_peer_info(const struct weft_peer *peer, struct weft_peer_info *info);
 
 /* --- transfers ------------------------------------------------------------------------------ */
 
 enum weft_transfer_flags {
-	/* The target engine's arrival (weft_arrival_open()) named by imm is counted after the data is
-	 * placed. WRITE only. */
+	/* The target engine's arrival (weft_arrival_open()) named by imm is counted after the data
+	 * is placed. WRITE only. */
 	WEFT_WITH_IMM = 1,
 	/* The transfer ends when the source can be reused, not when the data is placed: cheaper on
 	 * some providers. For WRITEs whose arrival is known another way. */
@@ -240,21 +243,22 @@ enum weft_transfer_flags {
 };
 
 enum weft_state {
-	WEFT_IDLE = 0,     /* not submitted */
-	WEFT_ACTIVE = 1,   /* queued or posted */
-	WEFT_DONE = 2,     /* WRITE: placed in the remote memory; READ: placed in the local memory */
-	WEFT_FAILED = 3,   /* error says why */
+	WEFT_IDLE = 0,   /* not submitted */
+	WEFT_ACTIVE = 1, /* queued or posted */
+	WEFT_DONE = 2,   /* WRITE: placed in the remote memory; READ: placed in the local memory */
+	WEFT_FAILED = 3, /* error says why */
 	WEFT_CANCELLED = 4,
 	WEFT_DEADLINE = 5,
 };
 
 struct weft_result {
 	size_t size;
-	int32_t state;      /* enum weft_state */
-	int32_t error;      /* 0 or a negative code */
+	int32_t state;          /* enum weft_state */
+	int32_t error;          /* 0 or a negative code */
 	int32_t provider_error; /* the provider's own code, 0 if none */
-	uint32_t quiescent; /* 1: the network no longer touches the transfer's memory, on either side */
-	uint64_t bytes;     /* placed for certain */
+	uint32_t quiescent;     /* 1: the network no longer touches the transfer's memory, on either
+				   side */
+	uint64_t bytes;         /* placed for certain */
 };
 
 struct weft_batch_opts {
@@ -268,17 +272,18 @@ struct weft_batch_opts {
  * NULL. */
 WEFT_API int weft_batch_open(struct weft *weft, const struct weft_batch_opts *opts,
 			     struct weft_batch **ret);
-/* Frees it. Transfers that have not ended are cancelled first. What the network may still touch stays
- * accounted to its region (weft_unregister() waits for it). NULL is fine. */
+/* Frees it. Transfers that have not ended are cancelled first. What the network may still touch
+ * stays accounted to its region (weft_unregister() waits for it). NULL is fine. */
 WEFT_API void weft_batch_close(struct weft_batch *batch);
-/* Empties an ended batch. -EBUSY while transfers are active, -WEFT_ENOTQUIET while not quiescent. */
+/* Empties an ended batch. -EBUSY while transfers are active, -WEFT_ENOTQUIET while not quiescent.
+ */
 WEFT_API int weft_batch_reset(struct weft_batch *batch);
 
 /*
- * Adds a transfer of len bytes (0 allowed) between region+offset and remote+remote_offset; returns its index.
- * Bounds, rights and revocation are checked here and again before posting: -WEFT_EBOUNDS,
- * -WEFT_ERIGHTS, -WEFT_EREVOKED, -WEFT_EPEERGONE. -WEFT_ELIMIT: the batch is full. -EBUSY: it is
- * submitted. flags: enum weft_transfer_flags.
+ * Adds a transfer of len bytes (0 allowed) between region+offset and remote+remote_offset; returns
+ * its index. Bounds, rights and revocation are checked here and again before posting:
+ * -WEFT_EBOUNDS, -WEFT_ERIGHTS, -WEFT_EREVOKED, -WEFT_EPEERGONE. -WEFT_ELIMIT: the batch is full.
+ * -EBUSY: it is submitted. flags: enum weft_transfer_flags.
  */
 WEFT_API int weft_batch_write(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
 			      struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
@@ -324,8 +329,9 @@ WEFT_API int weft_read(struct weft_region *region, uint64_t offset, struct weft_
  * A message to a peer that is gone is lost: -WEFT_EPEERGONE, or on_peer_gone.
  */
 WEFT_API int weft_notify(struct weft_peer *peer, const void *data, size_t len);
-/* Progresses. Takes a queued message (engines without on_message): *len room in, bytes out; ret may be NULL.
- * -EAGAIN: none within timeout_ns. -EMSGSIZE: *len is the size needed; the message stays. */
+/* Progresses. Takes a queued message (engines without on_message): *len room in, bytes out; ret may
+ * be NULL. -EAGAIN: none within timeout_ns. -EMSGSIZE: *len is the size needed; the message stays.
+ */
 WEFT_API int weft_receive(struct weft *weft, void *buf, size_t *len, struct weft_peer **ret,
 			  uint64_t timeout_ns);
 
@@ -342,7 +348,8 @@ WEFT_API void weft_arrival_renew(struct weft_arrival *arrival);
 /* Progresses until count arrivals; -EAGAIN after timeout_ns. */
 WEFT_API int weft_arrival_wait(struct weft_arrival *arrival, uint64_t count, uint64_t timeout_ns);
 
-/* --- what is going on --------------------------------------------------------------------------- */
+/* --- what is going on ---------------------------------------------------------------------------
+ */
 
 /* clang-format off */
 /* Counters of an engine: X(name, text). */
@@ -382,13 +389,13 @@ struct weft_rail_info {
 	char libfabric[32];
 	char fabric[64];
 	char device[64];
-	char address[96]; /* text */
+	char address[96];              /* text */
 	uint64_t posted, done, errors; /* operations */
 	uint64_t bytes;                /* payload of operations done */
 	uint64_t in_flight;
-	uint64_t max_message;          /* largest single operation, bytes */
-	uint32_t depth;                /* operations it takes at a time */
-	uint32_t inject;               /* largest message sent from a copy, bytes */
+	uint64_t max_message; /* largest single operation, bytes */
+	uint32_t depth;       /* operations it takes at a time */
+	uint32_t inject;      /* largest message sent from a copy, bytes */
 };
 /* Rail index 0.. of the engine; -ENOENT past the last. */
 WEFT_API int weft_rail(struct weft *weft, uint32_t index, struct weft_rail_info *info);

@@ -7,7 +7,7 @@
 
 #define NSEC_PER_USEC 1000ull
 #define NSEC_PER_MSEC 1000000ull
-#define NSEC_PER_SEC 1000000000ull
+#define NSEC_PER_SEC  1000000000ull
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t clock_ns(void);

@@ -17,7 +17,7 @@ struct err_row {
 };
 
 static const struct err_row err_rows[] = {
-#define ERR_ROW(name, number, exit_status, text, remedy)                                           \
+#define ERR_ROW(name, number, exit_status, text, remedy) \
 	{ number, exit_status, "WEFT_" #name, text, remedy },
 	WEFT_ERROR_MAP(ERR_ROW)
 #undef ERR_ROW

@@ -13,11 +13,11 @@
 static void every_row_is_found_and_complete(void **state)
 {
 	(void)state;
-#define CHECK_ROW(name, number, exit_status, text, remedy)                                         \
-	assert_string_equal(weft_strerror(-number), text);                                         \
-	assert_string_equal(weft_error_name(number), "WEFT_" #name);                               \
-	assert_int_equal(weft_exit_status(-number), exit_status);                                  \
-	assert_true(exit_status > 2 && exit_status < 126 && number >= 1000);                       \
+#define CHECK_ROW(name, number, exit_status, text, remedy)                   \
+	assert_string_equal(weft_strerror(-number), text);                   \
+	assert_string_equal(weft_error_name(number), "WEFT_" #name);         \
+	assert_int_equal(weft_exit_status(-number), exit_status);            \
+	assert_true(exit_status > 2 && exit_status < 126 && number >= 1000); \
 	assert_true(strlen(remedy) > 0);
 	WEFT_ERROR_MAP(CHECK_ROW)
 #undef CHECK_ROW

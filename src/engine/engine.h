@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include <weft/weft.h>
 
@@ -177,10 +178,13 @@ struct weft_peer {
 	uint8_t id[WIRE_ID_BYTES];
 	uint64_t host;
 	uint32_t pid;
-	int pid_fd;     /* of a process on this host; -1 */
-	bool stillborn; /* its process was dead when we first heard of it */
-	bool direct;    /* operations are copied inside the post: OP_DIRECT */
-	bool bell;      /* may sleep where the provider cannot wake it */
+	int pid_fd;                         /* of a process on this host; -1 */
+	bool stillborn;                     /* its process was dead when we first heard of it */
+	struct sockaddr_storage probe_addr; /* see peer_probe.c */
+	socklen_t probe_len;                /* 0: nothing to probe */
+	int probe_fd;
+	bool direct; /* operations are copied inside the post: OP_DIRECT */
+	bool bell;   /* may sleep where the provider cannot wake it */
 	uint64_t last_post_ns;
 	const struct way *way;
 	uint32_t rail_count;              /* its rails on this way */
@@ -193,7 +197,7 @@ struct weft_peer {
 	_Atomic int state;
 	int reason;
 	bool said_hello, gone_told, user_gone, by_user;
-	uint64_t connect_deadline_ns;
+	uint64_t met_ns, connect_deadline_ns;
 	uint32_t in_flight, quarantined, sends, transfers;
 	_Atomic(void *) data;
 };
@@ -295,7 +299,18 @@ static inline void engine_timer(struct weft *weft, uint64_t at_ns)
 		weft->next_deadline_ns = at_ns;
 }
 
-/* --- flight.c --- */
+/* --- flight.c, flight_event.c --- */
+/* Only the owner writes these counters; others just read. */
+static inline void flight_count(_Atomic uint32_t *counter, int by)
+{
+	uint32_t value = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, value + (uint32_t)by, memory_order_release);
+}
+/* A piece is posted or has ended: ends the transfer when nothing is left. */
+void flight_settle(struct transfer *transfer);
+/* Takes a transfer off the queue of what is to be posted. */
+void flight_dequeue(struct transfer *transfer);
 void flight_pump(struct weft *weft);
 /* The peer's process is dead: the provider will not end this flight, and nothing touches its memory
  * any more. Its slot on the rail stays taken. */
@@ -320,12 +335,21 @@ void peer_fail(struct weft_peer *peer, int reason);
 void peer_release(struct weft_peer *peer); /* frees it when nothing needs it any more */
 void peer_expire(struct weft *weft, uint64_t now_ns);
 void peer_check_pids(struct weft *weft, uint64_t now_ns);
+void peer_watch(struct weft_peer *peer);
+void peer_unwatch(struct weft_peer *peer);
+void peer_forget_rails(struct weft_peer *peer, enum port_forget why);
 void peer_free(struct weft_peer *peer);
 void peer_run_callbacks(struct weft *weft);
 int peer_new(struct weft *weft, const struct wire_descriptor *descriptor, const struct way *way,
 	     const struct wire_way *far, struct weft_peer **ret);
 const struct way *peer_choose_way(struct weft *weft, const struct wire_descriptor *descriptor,
 				  const struct wire_way **ret);
+
+/* --- peer_probe.c --- */
+void peer_probe_init(struct weft_peer *peer, const struct wire_rail *rail);
+void peer_probe_fini(struct weft_peer *peer);
+/* Called now and then while the handshake hangs. */
+void peer_probe(struct weft_peer *peer);
 
 /* --- handshake.c --- */
 void peer_hello(struct weft_peer *peer);

@@ -15,14 +15,6 @@
 #include "engine/engine.h"
 #include "engine/plan.h"
 
-static inline void add(_Atomic uint32_t *counter, int by)
-{
-	/* Only the owner writes; others just read. */
-	uint32_t value = atomic_load_explicit(counter, memory_order_relaxed);
-
-	atomic_store_explicit(counter, value + (uint32_t)by, memory_order_release);
-}
-
 static uint32_t outstanding(const struct transfer *transfer)
 {
 	return atomic_load_explicit(&transfer->outstanding, memory_order_relaxed);
@@ -35,7 +27,7 @@ void peer_make_ready(struct weft_peer *peer)
 }
 
 /* Takes it off the queue of what is to be posted. */
-static void dequeue(struct transfer *transfer)
+void flight_dequeue(struct transfer *transfer)
 {
 	if (transfer->queued) {
 		list_del(&transfer->link);
@@ -51,7 +43,7 @@ void transfer_end(struct transfer *transfer, int state, int error, int provider_
 	if (transfer->ended)
 		return;
 	transfer->ended = true;
-	dequeue(transfer);
+	flight_dequeue(transfer);
 	transfer->error = error;
 	transfer->provider_error = provider_error;
 	if (outstanding(transfer)) {
@@ -83,7 +75,7 @@ static void done(struct transfer *transfer)
 }
 
 /* A piece is posted or will not be. Ends the transfer when nothing is left. */
-static void settle(struct transfer *transfer)
+void flight_settle(struct transfer *transfer)
 {
 	if (transfer->ended || outstanding(transfer))
 		return;
@@ -160,8 +152,8 @@ static void flight_started(struct flight *flight, struct transfer *transfer, str
 	transfer->region->flights++;
 	transfer->remote->flights++;
 	transfer->posted += len;
-	add(&transfer->outstanding, 1);
-	add(&transfer->batch->outstanding, 1);
+	flight_count(&transfer->outstanding, 1);
+	flight_count(&transfer->batch->outstanding, 1);
 	peer->weft->stats.in_flight++;
 }
 
@@ -249,8 +241,8 @@ static int post_transfer(struct weft *weft, struct transfer *transfer)
 			break;
 		}
 	} while (transfer->posted < transfer->len);
-	dequeue(transfer);
-	settle(transfer);
+	flight_dequeue(transfer);
+	flight_settle(transfer);
 	return 0;
 }
 
@@ -323,141 +315,4 @@ void flight_pump(struct weft *weft)
 		}
 	}
 	list_splice_tail(&weft->ready, &waiting);
-}
-
-/* --- ending --- */
-
-static void note_error(struct transfer *transfer, struct rail *rail, const struct event *event)
-{
-	struct weft_batch *batch = transfer->batch;
-
-	rail->errors++;
-	if (transfer->ended || transfer->error)
-		return;
-	transfer->error = event->error;
-	transfer->provider_error = event->provider_error;
-	if (!batch->text[0])
-		snprintf(batch->text, sizeof(batch->text), "%s", rail->ops->explain(rail->port));
-	if (transfer->queued) /* what is not posted yet stays so */
-		dequeue(transfer);
-}
-
-/* Everything but the rail forgets a flight. */
-static void unaccount(struct weft *weft, struct flight *flight)
-{
-	struct transfer *transfer = flight->transfer;
-	struct weft_peer *peer = transfer->remote->peer;
-
-	list_del(&flight->link);
-	peer->in_flight--;
-	transfer->region->flights--;
-	transfer->remote->flights--;
-	weft->stats.in_flight--;
-	if (flight->detached) {
-		peer->quarantined--;
-		weft->stats.quarantined--;
-	}
-	add(&transfer->outstanding, -1);
-	add(&transfer->batch->outstanding, -1);
-}
-
-void flight_lose(struct weft *weft, struct flight *flight)
-{
-	struct weft_batch *batch = flight->transfer->batch;
-
-	unaccount(weft, flight);
-	flight->transfer = NULL;
-	batch_released(batch);
-}
-
-static void flight_ended(struct weft *weft, struct flight *flight, const struct event *event)
-{
-	struct transfer *transfer = flight->transfer;
-	struct rail *rail = flight->rail;
-	struct weft_remote *remote;
-	struct weft_batch *batch;
-	struct weft_peer *peer;
-
-	rail->in_flight--;
-	rail->queued_bytes -= flight->len;
-	if (!transfer) { /* lost with its peer's process */
-		pool_put(&weft->flights, flight);
-		return;
-	}
-	remote = transfer->remote;
-	batch = transfer->batch;
-	peer = remote->peer;
-	unaccount(weft, flight);
-	if (event->error) {
-		note_error(transfer, rail, event);
-	} else {
-		rail->done++;
-		rail->bytes += flight->len;
-		transfer->placed += flight->len;
-	}
-	pool_put(&weft->flights, flight);
-	settle(transfer);
-	if (!list_empty(&peer->queue))
-		peer_make_ready(peer);
-	remote_flight_ended(remote);
-	if (event->error == -WEFT_EPEERGONE)
-		peer_fail(peer, -WEFT_EPEERGONE);
-	batch_released(batch);
-	peer_release(peer);
-}
-
-/* A rail that fails as a whole takes along the peers that live on it; the fabric is not left to
- * spin on it. */
-static void rail_broken(struct weft *weft, struct rail *rail, int error)
-{
-	struct list *link, *after;
-	struct weft_peer *peer;
-
-	if (rail->broken)
-		return;
-	rail->broken = error;
-	engine_log(weft, WEFT_LOG_ERROR, "rail %u (%s) failed: %s", rail->index,
-		   rail->limits.device, rail->ops->explain(rail->port));
-	list_for_each_safe(link, after, &weft->peers)
-	{
-		peer = list_entry(link, struct weft_peer, link);
-		if (peer->way->provider == rail->provider)
-			peer_fail(peer, error);
-	}
-}
-
-static void sent_event(struct weft *weft, const struct event *event)
-{
-	struct weft_peer *peer = map_get_ptr(&weft->peer_by_slot, event->cookie);
-
-	if (!peer)
-		return;
-	if (peer->sends)
-		peer->sends--;
-	if (event->error)
-		peer_fail(peer, event->error);
-	peer_release(peer);
-}
-
-void flight_event(struct weft *weft, struct rail *rail, const struct event *event)
-{
-	switch (event->kind) {
-	case EVENT_DONE:
-		flight_ended(weft, (struct flight *)(void *)event->ctx, event);
-		break;
-	case EVENT_SENT:
-		sent_event(weft, event);
-		break;
-	case EVENT_RECV:
-		message_event(weft, rail, event->data, event->len);
-		break;
-	case EVENT_IMM:
-		arrival_event(weft, event->imm);
-		break;
-	case EVENT_BROKEN:
-		rail_broken(weft, rail, event->error);
-		break;
-	default:
-		break;
-	}
 }

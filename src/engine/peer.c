@@ -2,19 +2,16 @@
 /* Remote engines: found, reached by the best common way, watched, failed, forgotten. */
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "engine/engine.h"
 
-#define PID_CHECK_NS  (10 * NSEC_PER_MSEC)
-#define SHM_PEERS_MAX 250u  /* libfabric's shm takes 256, its own endpoint among them */
-#define DEAD_KEPT     1024u /* engines without on_peer_gone: so many stay readable */
+#define SHM_PEERS_MAX 250u /* libfabric's shm takes 256, its own endpoint among them */
+#define PROBE_NS      (50 * NSEC_PER_MSEC) /* between two looks at a handshake that hangs */
+#define DEAD_KEPT     1024u                /* engines without on_peer_gone: so many stay readable */
 
 static uint64_t id_key(const uint8_t id[WIRE_ID_BYTES])
 {
@@ -97,7 +94,7 @@ static int connect_rails(struct weft_peer *peer, const struct wire_way *far)
 	return rc;
 }
 
-static void forget_rails(struct weft_peer *peer, enum port_forget why)
+void peer_forget_rails(struct weft_peer *peer, enum port_forget why)
 {
 	struct rail *rail;
 	uint32_t i;
@@ -113,88 +110,6 @@ static void forget_rails(struct weft_peer *peer, enum port_forget why)
 static enum port_forget parting(const struct weft_peer *peer)
 {
 	return peer->remote_slot == WIRE_NO_SLOT ? FORGET_UNMET : FORGET_GONE;
-}
-
-/* --- watching a process on this host --- */
-
-static void watch_process(struct weft_peer *peer)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.u64 = peer->slot };
-
-	peer->pid_fd = -1;
-	if (peer->host != peer->weft->host || peer->pid == peer->weft->pid)
-		return;
-	peer->pid_fd = (int)syscall(SYS_pidfd_open, (pid_t)peer->pid, 0);
-	if (peer->pid_fd < 0) {
-		peer->stillborn = errno == ESRCH; /* it ended before we read its message */
-		engine_timer(peer->weft, 0);
-		return;
-	}
-	if (epoll_ctl(peer->weft->pid_epoll, EPOLL_CTL_ADD, peer->pid_fd, &event)) {
-		close(peer->pid_fd);
-		peer->pid_fd = -1;
-	}
-	engine_timer(peer->weft, clock_ns() + PID_CHECK_NS);
-}
-
-static void unwatch_process(struct weft_peer *peer)
-{
-	if (peer->pid_fd >= 0)
-		close(peer->pid_fd); /* leaves the epoll set with it */
-	peer->pid_fd = -1;
-}
-
-/* Nothing that a process did over shared memory can touch memory once it is dead. */
-static void peer_died(struct weft_peer *peer)
-{
-	struct list *link, *after;
-
-	peer_fail(peer, -WEFT_EPEERGONE);
-	/* shm never ends them; other providers see the connection break. */
-	list_for_each_safe(link, after, &peer->flights) if (peer->way->provider->host_local)
-		flight_lose(peer->weft, list_entry(link, struct flight, link));
-	if (list_empty(&peer->flights))
-		forget_rails(peer, FORGET_DEAD);
-	engine_signal(peer->weft);
-	peer_release(peer);
-}
-
-void peer_check_pids(struct weft *weft, uint64_t now_ns)
-{
-	struct epoll_event events[16];
-	struct weft_peer *peer;
-	struct list *link, *after;
-	bool watching = false;
-	int n, i;
-
-	if (now_ns < weft->next_pid_check_ns) {
-		engine_timer(weft, weft->next_pid_check_ns);
-		return;
-	}
-	list_for_each(link, &weft->peers) watching |=
-		list_entry(link, struct weft_peer, link)->pid_fd >= 0;
-	list_for_each(link, &weft->dead_peers) watching |=
-		list_entry(link, struct weft_peer, link)->pid_fd >= 0;
-	if (!watching)
-		return;
-	weft->next_pid_check_ns = now_ns + PID_CHECK_NS;
-	engine_timer(weft, weft->next_pid_check_ns);
-	n = epoll_wait(weft->pid_epoll, events, 16, 0);
-	for (i = 0; i < n; i++) {
-		struct list *lists[] = { &weft->peers, &weft->dead_peers };
-		int l;
-
-		for (l = 0; l < 2; l++)
-			list_for_each_safe(link, after, lists[l])
-			{
-				peer = list_entry(link, struct weft_peer, link);
-				if (peer->slot != events[i].data.u64)
-					continue;
-				unwatch_process(peer);
-				peer_died(peer);
-				break;
-			}
-	}
 }
 
 /* --- life --- */
@@ -260,6 +175,7 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 		rc = err_set(-EIO, "getrandom failed");
 		goto free_peer;
 	}
+	peer_probe_init(peer, &far->rails[0]);
 	rc = connect_rails(peer, far);
 	if (rc)
 		goto forget;
@@ -269,13 +185,16 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 	weft->ways[way - weft->ways].met++;
 	list_add_tail(&weft->peers, &peer->link);
 	weft->peer_count++;
-	watch_process(peer);
-	peer->connect_deadline_ns = clock_deadline(clock_ns(), weft->connect_timeout_ns);
+	peer_watch(peer);
+	peer->met_ns = clock_ns();
+	peer->connect_deadline_ns = clock_deadline(peer->met_ns, weft->connect_timeout_ns);
+	if (peer->probe_len)
+		engine_timer(weft, peer->met_ns + PROBE_NS);
 	engine_timer(weft, peer->connect_deadline_ns);
 	*ret = peer;
 	return 0;
 forget:
-	forget_rails(peer, parting(peer));
+	peer_forget_rails(peer, parting(peer));
 free_peer:
 	mem_free(peer);
 	return rc;
@@ -383,8 +302,9 @@ void peer_free(struct weft_peer *peer)
 	drop_received(peer);
 	drop_outbox(peer);
 	mem_free(peer->part);
-	unwatch_process(peer);
-	forget_rails(peer, parting(peer));
+	peer_unwatch(peer);
+	peer_probe_fini(peer);
+	peer_forget_rails(peer, parting(peer));
 	list_del(&peer->link);
 	list_del(&peer->ready);
 	mem_free(peer);
@@ -395,7 +315,7 @@ void peer_release(struct weft_peer *peer)
 	if (state_of(peer) != PEER_DEAD || !list_empty(&peer->flights))
 		return;
 	if (peer->pid_fd < 0)
-		forget_rails(peer, parting(peer));
+		peer_forget_rails(peer, parting(peer));
 	if (!peer->user_gone || peer->transfers || !list_empty(&peer->remotes))
 		return;
 	peer_free(peer);
@@ -439,93 +359,15 @@ void peer_expire(struct weft *weft, uint64_t now_ns)
 		peer = list_entry(link, struct weft_peer, link);
 		if (state_of(peer) != PEER_CONNECTING)
 			continue;
-		if (peer->connect_deadline_ns <= now_ns)
+		if (peer->connect_deadline_ns <= now_ns) {
 			peer_fail(peer, -WEFT_EDEADLINE);
-		else
-			engine_timer(weft, peer->connect_deadline_ns);
+			continue;
+		}
+		engine_timer(weft, peer->connect_deadline_ns);
+		if (!peer->probe_len)
+			continue;
+		if (now_ns - peer->met_ns > PROBE_NS)
+			peer_probe(peer);
+		engine_timer(weft, now_ns + PROBE_NS);
 	}
-}
-
-/* --- the user's side --- */
-
-struct connect {
-	const struct wire_descriptor *descriptor;
-	struct weft_peer *peer;
-};
-
-static int connect_peer(struct weft *weft, void *arg)
-{
-	struct connect *connect = arg;
-
-	return peer_get(weft, connect->descriptor, &connect->peer);
-}
-
-static bool is_settled(void *arg)
-{
-	const struct weft_peer *peer = arg;
-
-	return atomic_load_explicit(&peer->state, memory_order_acquire) != PEER_CONNECTING;
-}
-
-int weft_connect(struct weft *weft, const void *descriptor, size_t len, uint64_t timeout_ns,
-		 struct weft_peer **ret)
-{
-	struct wire_descriptor *d = mem_alloc(sizeof(*d));
-	struct connect connect = { .descriptor = d };
-	int rc;
-
-	if (!d)
-		return err_set(-ENOMEM, "out of memory");
-	rc = wire_get_descriptor(d, descriptor, len);
-	if (rc == 0)
-		rc = engine_run(weft, connect_peer, &connect);
-	mem_free(d);
-	if (rc)
-		return rc;
-	if (timeout_ns && !is_settled(connect.peer)) {
-		rc = engine_wait(weft, is_settled, connect.peer,
-				 clock_deadline(clock_ns(), timeout_ns));
-		if (rc == -EAGAIN)
-			return err_set(-WEFT_EDEADLINE,
-				       "the peer did not answer over %s; it must make progress too",
-				       connect.peer->way->provider->name);
-		if (rc)
-			return rc;
-	}
-	if (state_of(connect.peer) == PEER_DEAD)
-		return err_set(connect.peer->reason, "handshake over %s: %s",
-			       connect.peer->way->provider->name,
-			       weft_strerror(connect.peer->reason));
-	*ret = connect.peer;
-	return 0;
-}
-
-static int disconnect(struct weft *weft, void *arg)
-{
-	struct weft_peer *peer = arg;
-
-	(void)weft;
-	if (state_of(peer) == PEER_CONNECTED)
-		peer_send(peer, WIRE_BYE, NULL, 0);
-	peer->by_user = true;
-	peer->user_gone = true;
-	peer_fail(peer, -WEFT_EPEERGONE);
-	peer_release(peer);
-	return 0;
-}
-
-void weft_disconnect(struct weft_peer *peer)
-{
-	if (peer)
-		engine_run(peer->weft, disconnect, peer);
-}
-
-void weft_peer_set_data(struct weft_peer *peer, void *data)
-{
-	atomic_store_explicit(&peer->data, data, memory_order_release);
-}
-
-void *weft_peer_data(const struct weft_peer *peer)
-{
-	return atomic_load_explicit(&peer->data, memory_order_acquire);
 }

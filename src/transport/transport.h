@@ -50,6 +50,7 @@ struct provider {
 	bool binds_address;        /* weft_opts.bind_addr applies */
 	bool unregister_guards;    /* a closed registration stops what arrives late */
 	uint32_t addresses_max;    /* in an endpoint's life; 0: no bound. See fabric_forget() */
+	bool socket_address;       /* peers' addresses are those of TCP listeners */
 	bool direct;               /* the initiator itself can copy (process_vm_*): see OP_DIRECT */
 	uint32_t message_max;      /* larger ones are sent in parts; 0: PORT_MESSAGE_MAX */
 	bool has_wait_fd;          /* the completion queue offers a descriptor to sleep on */

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What ports report: operations that ended, messages, immediates, broken rails. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "engine/engine.h"
+
+static void note_error(struct transfer *transfer, struct rail *rail, const struct event *event)
+{
+	struct weft_batch *batch = transfer->batch;
+
+	rail->errors++;
+	if (transfer->ended || transfer->error)
+		return;
+	transfer->error = event->error;
+	transfer->provider_error = event->provider_error;
+	if (!batch->text[0])
+		snprintf(batch->text, sizeof(batch->text), "%s", rail->ops->explain(rail->port));
+	if (transfer->queued) /* what is not posted yet stays so */
+		flight_dequeue(transfer);
+}
+
+/* Everything but the rail forgets a flight. */
+static void unaccount(struct weft *weft, struct flight *flight)
+{
+	struct transfer *transfer = flight->transfer;
+	struct weft_peer *peer = transfer->remote->peer;
+
+	list_del(&flight->link);
+	peer->in_flight--;
+	transfer->region->flights--;
+	transfer->remote->flights--;
+	weft->stats.in_flight--;
+	if (flight->detached) {
+		peer->quarantined--;
+		weft->stats.quarantined--;
+	}
+	flight_count(&transfer->outstanding, -1);
+	flight_count(&transfer->batch->outstanding, -1);
+}
+
+void flight_lose(struct weft *weft, struct flight *flight)
+{
+	struct weft_batch *batch = flight->transfer->batch;
+
+	unaccount(weft, flight);
+	flight->transfer = NULL;
+	batch_released(batch);
+}
+
+static void flight_ended(struct weft *weft, struct flight *flight, const struct event *event)
+{
+	struct transfer *transfer = flight->transfer;
+	struct rail *rail = flight->rail;
+	struct weft_remote *remote;
+	struct weft_batch *batch;
+	struct weft_peer *peer;
+
+	rail->in_flight--;
+	rail->queued_bytes -= flight->len;
+	if (!transfer) { /* lost with its peer's process */
+		pool_put(&weft->flights, flight);
+		return;
+	}
+	remote = transfer->remote;
+	batch = transfer->batch;
+	peer = remote->peer;
+	unaccount(weft, flight);
+	if (event->error) {
+		note_error(transfer, rail, event);
+	} else {
+		rail->done++;
+		rail->bytes += flight->len;
+		transfer->placed += flight->len;
+	}
+	pool_put(&weft->flights, flight);
+	flight_settle(transfer);
+	if (!list_empty(&peer->queue))
+		peer_make_ready(peer);
+	remote_flight_ended(remote);
+	if (event->error == -WEFT_EPEERGONE)
+		peer_fail(peer, -WEFT_EPEERGONE);
+	batch_released(batch);
+	peer_release(peer);
+}
+
+/* A rail that fails as a whole takes along the peers that live on it; the fabric is not left to
+ * spin on it. */
+static void rail_broken(struct weft *weft, struct rail *rail, int error)
+{
+	struct list *link, *after;
+	struct weft_peer *peer;
+
+	if (rail->broken)
+		return;
+	rail->broken = error;
+	engine_log(weft, WEFT_LOG_ERROR, "rail %u (%s) failed: %s", rail->index,
+		   rail->limits.device, rail->ops->explain(rail->port));
+	list_for_each_safe(link, after, &weft->peers)
+	{
+		peer = list_entry(link, struct weft_peer, link);
+		if (peer->way->provider == rail->provider)
+			peer_fail(peer, error);
+	}
+}
+
+static void sent_event(struct weft *weft, const struct event *event)
+{
+	struct weft_peer *peer = map_get_ptr(&weft->peer_by_slot, event->cookie);
+
+	if (!peer)
+		return;
+	if (peer->sends)
+		peer->sends--;
+	if (event->error)
+		peer_fail(peer, event->error);
+	peer_release(peer);
+}
+
+void flight_event(struct weft *weft, struct rail *rail, const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_DONE:
+		flight_ended(weft, (struct flight *)(void *)event->ctx, event);
+		break;
+	case EVENT_SENT:
+		sent_event(weft, event);
+		break;
+	case EVENT_RECV:
+		message_event(weft, rail, event->data, event->len);
+		break;
+	case EVENT_IMM:
+		arrival_event(weft, event->imm);
+		break;
+	case EVENT_BROKEN:
+		rail_broken(weft, rail, event->error);
+		break;
+	default:
+		break;
+	}
+}
