@@ -15,7 +15,7 @@ void request_delete(struct server *server, const struct asker *asker, const stru
 	int rc = store_delete(server->store, msg->key, msg->key_len, clock_ns());
 
 	if (!rc)
-		rc = err_set(-WEFT_ENOTFOUND, "nothing to delete");
+		rc = err_set(-WEFT_ENOTFOUND, "%s", ""); /* there is nothing to add */
 	reply_status(server, asker, rc > 0 ? 0 : rc);
 }
 

@@ -94,7 +94,8 @@ static int open_store(struct server *server)
 						      .length = server->segments[i].length };
 	clock_gettime(CLOCK_REALTIME, &now);
 	opts.first_version = (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
-	opts.value_max = server->opts.max_value;
+	/* The room for headers is not for one more byte of value. */
+	opts.value_max = server->opts.max_value ? server->opts.max_value : server->opts.pool_bytes;
 	rc = hash_seed(&opts.hash_seed);
 	if (rc)
 		return rc;
