@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,8 +20,15 @@
 #define CHANNEL_CONNECT_MS  5000
 #define OP_TEXT_MAX         300u
 
+/*
+ * gRPC answers from its last failure until it has connected again, which it tries only while calls
+ * are waited for, and calls that fail at once are not. So after a call that found nobody the next
+ * one gets a new connection, which it waits for.
+ */
 struct rpc_channel {
-	grpc_channel *grpc;
+	pthread_mutex_t lock;
+	grpc_channel *grpc; /* guarded by lock */
+	_Atomic bool stale; /* a call has found nobody */
 	char address[CHANNEL_ADDRESS_MAX];
 };
 
@@ -44,8 +53,9 @@ struct rpc_op {
 	int rc;
 };
 
-static grpc_channel *channel_create(const char *target)
+static grpc_channel *channel_create(const struct rpc_channel *channel)
 {
+	char target[CHANNEL_ADDRESS_MAX + 8];
 	grpc_arg args[] = {
 		{ GRPC_ARG_INTEGER,
 		  GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
@@ -73,17 +83,18 @@ static grpc_channel *channel_create(const char *target)
 	};
 	grpc_channel_args channel_args = { sizeof(args) / sizeof(args[0]), args };
 	grpc_channel_credentials *insecure = grpc_insecure_credentials_create();
-	grpc_channel *channel = grpc_channel_create(target, insecure, &channel_args);
+	grpc_channel *grpc;
 
+	snprintf(target, sizeof(target), "dns:///%s", channel->address);
+	grpc = grpc_channel_create(target, insecure, &channel_args);
 	grpc_channel_credentials_release(insecure);
-	return channel;
+	return grpc;
 }
 
 int rpc_channel_open(struct rpc_channel **ret, const char *addr)
 {
 	struct rpc_address address;
 	struct rpc_channel *channel;
-	char target[CHANNEL_ADDRESS_MAX + 8];
 	int rc = rpc_address_parse(&address, addr);
 
 	if (rc)
@@ -95,9 +106,9 @@ int rpc_channel_open(struct rpc_channel **ret, const char *addr)
 		return err_set(-ENOMEM, "no memory for a gRPC channel");
 	snprintf(channel->address, sizeof(channel->address), address.v6 ? "[%s]:%u" : "%s:%u",
 		 address.host, address.port);
-	snprintf(target, sizeof(target), "dns:///%s", channel->address);
+	pthread_mutex_init(&channel->lock, NULL);
 	rpc_core_get();
-	channel->grpc = channel_create(target);
+	channel->grpc = channel_create(channel);
 	*ret = channel;
 	return 0;
 }
@@ -107,6 +118,7 @@ void rpc_channel_close(struct rpc_channel *channel)
 	if (!channel)
 		return;
 	grpc_channel_destroy(channel->grpc);
+	pthread_mutex_destroy(&channel->lock);
 	rpc_core_put();
 	mem_free(channel);
 }
@@ -154,6 +166,12 @@ static void op_free(struct rpc_op *op)
 	mem_free(op);
 }
 
+static void channel_renew_locked(struct rpc_channel *channel)
+{
+	grpc_channel_destroy(channel->grpc); /* calls under way hold on to it */
+	channel->grpc = channel_create(channel);
+}
+
 static struct rpc_op *op_new(struct rpc_channel *channel, struct rpc_queue *queue, const char *path,
 			     uint64_t timeout_ns)
 {
@@ -171,8 +189,12 @@ static struct rpc_op *op_new(struct rpc_channel *channel, struct rpc_queue *queu
 	grpc_metadata_array_init(&op->trailing);
 	op->cq = queue ? queue->cq : grpc_completion_queue_create_for_pluck(NULL);
 	method = grpc_slice_from_copied_string(path);
+	pthread_mutex_lock(&channel->lock);
+	if (atomic_exchange(&channel->stale, false))
+		channel_renew_locked(channel);
 	op->call = grpc_channel_create_call(channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS, op->cq,
 					    method, NULL, rpc_core_after(timeout_ns), NULL);
+	pthread_mutex_unlock(&channel->lock);
 	grpc_slice_unref(method);
 	return op;
 }
@@ -268,6 +290,8 @@ static void op_end(struct rpc_op *op)
 		op->rc = op_code(op->status, text);
 	else if (!op->payload || rpc_core_slice(&op->reply, op->payload))
 		op->rc = -WEFT_EPROTOCOL;
+	if (op->rc == -WEFT_EUNAVAILABLE)
+		atomic_store(&op->channel->stale, true);
 }
 
 /* The next op that ends at the queue; NULL: none until the deadline. */

@@ -415,6 +415,8 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->depth = (uint32_t)port->info->tx_attr->size;
 	ret->inject = (uint32_t)port->info->tx_attr->inject_size;
+	/* Later versions answer each peer by itself, and copy small ones through a buffer. */
+	ret->direct = port->provider->direct && fi_version() < FI_VERSION(1, 18);
 	ret->max_message = port->info->ep_attr->max_msg_size;
 	memcpy(ret->libfabric, device.libfabric, sizeof(ret->libfabric));
 	memcpy(ret->fabric, device.fabric, sizeof(ret->fabric));

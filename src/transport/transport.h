@@ -51,7 +51,7 @@ struct provider {
 	bool unregister_guards;    /* a closed registration stops what arrives late */
 	uint32_t addresses_max;    /* in an endpoint's life; 0: no bound. See fabric_forget() */
 	bool socket_address;       /* peers' addresses are those of TCP listeners */
-	bool direct;               /* the initiator itself can copy (process_vm_*): see OP_DIRECT */
+	bool direct;               /* OP_DIRECT, before libfabric 1.18 */
 	uint32_t message_max;      /* larger ones are sent in parts; 0: PORT_MESSAGE_MAX */
 	bool has_wait_fd;          /* the completion queue offers a descriptor to sleep on */
 	uint64_t caps;             /* asked besides FI_MSG | FI_RMA */
@@ -83,6 +83,7 @@ struct port_opts {
 struct port_limits {
 	uint32_t depth;
 	uint32_t inject;
+	bool direct;          /* OP_DIRECT is understood */
 	uint64_t max_message; /* largest READ or WRITE, bytes */
 	char libfabric[32];
 	char fabric[64];
