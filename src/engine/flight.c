@@ -246,10 +246,23 @@ static int post_transfer(struct weft *weft, struct transfer *transfer)
 	return 0;
 }
 
+/*
+ * How many operations a peer may have in flight. A peer that left operations hanging gets few more
+ * until they end; and none may take more than three quarters of what others leave of its rails, so
+ * that however many freeze, something is left.
+ */
 static uint32_t window(const struct weft_peer *peer)
 {
-	/* A peer that left operations hanging gets few more until they end. */
-	return peer->quarantined ? peer->quarantined + 8 : peer->weft->peer_window;
+	const struct weft *weft = peer->weft;
+	uint32_t limit = peer->quarantined ? peer->quarantined + 8 : weft->peer_window;
+	uint32_t depth = 0, used = 0, share, i;
+
+	for (i = 0; i < peer->way->count; i++) {
+		depth += way_rail(weft, peer->way, i)->depth;
+		used += way_rail(weft, peer->way, i)->in_flight;
+	}
+	share = (depth - (used - peer->in_flight)) / 4 * 3;
+	return share < limit ? share : limit;
 }
 
 /* A peer whose hanging operations use up half its window gets nothing more posted. */
