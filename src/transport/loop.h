@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loop port, shared by loop.c (life, pins, transport table) and loop_io.c (operations and
+ * messages).
+ *
+ * All ports and pins of the process live in one world, guarded by its mutex. Lock order: only this
+ * lock, never held while calling out.
+ */
+#ifndef WEFT_TRANSPORT_LOOP_H
+#define WEFT_TRANSPORT_LOOP_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "transport/loop_script.h"
+#include "transport/transport.h"
+
+#define LOOP_PORTS_MAX 4096u
+#define LOOP_IMMS      4096u
+
+struct loop_pin {
+	uint8_t *base;
+	size_t len;
+	uint64_t key;
+	uint32_t access;
+	uint32_t next_free;
+};
+
+struct loop_op {
+	struct op op;
+	uint64_t due_ns;
+	bool fail;
+};
+
+struct loop_message {
+	uint8_t *data;
+	size_t len;
+	uint64_t due_ns;
+};
+
+struct port {
+	struct loop_script script;
+	uint64_t id;
+	uint64_t random;
+	uint64_t counted;
+	struct loop_op *ops; /* ring: head, count of script.depth */
+	uint32_t op_head, op_count, hung;
+	/* Guarded by the world's lock: */
+	struct loop_message *inbox; /* ring of inbox_size */
+	uint8_t *inbox_data;
+	uint32_t inbox_size, inbox_head, inbox_count;
+	uint32_t borrowed; /* messages handed out by the last poll */
+	uint32_t imms[LOOP_IMMS];
+	uint32_t imm_head, imm_count;
+	bool armed;    /* the owner may sleep on fd */
+	bool signaled; /* fd is readable */
+	int fd;
+};
+
+struct loop_world {
+	pthread_mutex_t lock;
+	uint64_t nonce; /* tells this process's addresses from another's */
+	struct port *ports[LOOP_PORTS_MAX];
+	uint64_t next_id;
+	struct loop_pin *pins;
+	uint32_t pin_count, pin_room, pin_free; /* pin_free: index + 1 */
+};
+
+extern struct loop_world loop_world;
+
+uint64_t loop_random(uint64_t *state);
+/* The open port of this id, or NULL; the world's lock is held. */
+struct port *loop_port_locked(uint64_t id);
+
+/* Entries of the transport table. */
+int loop_post(struct port *port, const struct op *op);
+int loop_send(struct port *port, uint64_t dest, const void *head, size_t head_len, const void *body,
+	      size_t len, uint64_t cookie);
+int loop_poll(struct port *port, struct event *events);
+int loop_wait_fd(struct port *port, int *ret_fd);
+
+#endif /* WEFT_TRANSPORT_LOOP_H */

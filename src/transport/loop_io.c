@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop port's hot path: operations run when their port polls, messages are copied at once. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "transport/loop.h"
+
+static uint64_t due(struct port *port)
+{
+	uint64_t wait_us = port->script.delay_us;
+
+	if (port->script.jitter_us)
+		wait_us += loop_random(&port->random) % (port->script.jitter_us + 1);
+	return wait_us ? clock_ns() + wait_us * NSEC_PER_USEC : 0;
+}
+
+int loop_post(struct port *port, const struct op *op)
+{
+	struct loop_op *item;
+	uint64_t n;
+
+	if (port->op_count + port->hung >= port->script.depth)
+		return -EAGAIN;
+	n = ++port->counted;
+	if (port->script.hang_every && n % port->script.hang_every == 0) {
+		port->hung++;
+		return 0;
+	}
+	item = &port->ops[(port->op_head + port->op_count++) % port->script.depth];
+	item->op = *op;
+	item->due_ns = due(port);
+	item->fail = port->script.fail_every && n % port->script.fail_every == 0;
+	return 0;
+}
+
+static void wake_locked(struct port *port)
+{
+	uint64_t one = 1;
+
+	if (!port->armed || port->signaled)
+		return;
+	port->signaled = write(port->fd, &one, sizeof(one)) == sizeof(one);
+}
+
+int loop_send(struct port *port, uint64_t dest, const void *head, size_t head_len, const void *body,
+	      size_t len, uint64_t cookie)
+{
+	struct loop_message *message;
+	struct port *target;
+	int rc = 1;
+
+	(void)cookie;
+	pthread_mutex_lock(&loop_world.lock);
+	target = loop_port_locked(dest);
+	if (!target) {
+		rc = -WEFT_EPEERGONE;
+	} else if (target->inbox_count == target->inbox_size) {
+		rc = -EAGAIN;
+	} else {
+		message = &target->inbox[(target->inbox_head + target->inbox_count++) %
+					 target->inbox_size];
+		memcpy(message->data, head, head_len);
+		if (len)
+			memcpy(message->data + head_len, body, len);
+		message->len = head_len + len;
+		message->due_ns = due(port);
+		wake_locked(target);
+	}
+	pthread_mutex_unlock(&loop_world.lock);
+	return rc;
+}
+
+static int copy_locked(struct port *target, const struct op *op)
+{
+	uint32_t slot = (uint32_t)op->key;
+	struct loop_pin *pin;
+	uint32_t need = op->kind == OP_WRITE ? WEFT_REMOTE_WRITE : WEFT_REMOTE_READ;
+
+	if (slot >= loop_world.pin_count || loop_world.pins[slot].key != op->key ||
+	    !loop_world.pins[slot].base)
+		return -WEFT_EREFUSED;
+	pin = &loop_world.pins[slot];
+	if (!(pin->access & need) || op->remote > pin->len || op->len > pin->len - op->remote)
+		return -WEFT_EREFUSED;
+	if (op->flags & OP_IMM && target->imm_count == LOOP_IMMS)
+		return -EAGAIN;
+	if (op->len && op->kind == OP_WRITE)
+		memmove(pin->base + op->remote, op->local, op->len);
+	else if (op->len)
+		memmove(op->local, pin->base + op->remote, op->len);
+	if (op->flags & OP_IMM) {
+		target->imms[(target->imm_head + target->imm_count++) % LOOP_IMMS] = op->imm;
+		wake_locked(target);
+	}
+	return 0;
+}
+
+/* Moves a random one of the first few to the head. */
+static void shuffle_ops(struct port *port)
+{
+	uint64_t among = port->script.reorder;
+	struct loop_op *first = &port->ops[port->op_head], *other, swap;
+
+	if (among > port->op_count)
+		among = port->op_count;
+	if (among < 2)
+		return;
+	other = &port->ops[(port->op_head + loop_random(&port->random) % among) %
+			   port->script.depth];
+	swap = *first;
+	*first = *other;
+	*other = swap;
+}
+
+static int run_ops_locked(struct port *port, struct event *events, int n, uint64_t now)
+{
+	struct loop_op *item;
+	struct port *target;
+	uint32_t left = port->op_count;
+	int rc;
+
+	for (; left && n < PORT_EVENTS_MAX; left--) {
+		shuffle_ops(port);
+		item = &port->ops[port->op_head];
+		if (item->due_ns > now)
+			break;
+		target = loop_port_locked(item->op.dest);
+		rc = item->fail ? -WEFT_EPROVIDER
+		     : target   ? copy_locked(target, &item->op)
+				: -WEFT_EPEERGONE;
+		if (rc == -EAGAIN)
+			break;
+		events[n++] =
+			(struct event){ .kind = EVENT_DONE, .error = rc, .ctx = item->op.ctx };
+		port->op_head = (port->op_head + 1) % (uint32_t)port->script.depth;
+		port->op_count--;
+	}
+	return n;
+}
+
+static int take_inbox_locked(struct port *port, struct event *events, int n, uint64_t now)
+{
+	struct loop_message *message;
+
+	while (port->imm_count && n < PORT_EVENTS_MAX) {
+		events[n++] =
+			(struct event){ .kind = EVENT_IMM, .imm = port->imms[port->imm_head] };
+		port->imm_head = (port->imm_head + 1) % LOOP_IMMS;
+		port->imm_count--;
+	}
+	while (port->borrowed < port->inbox_count && n < PORT_EVENTS_MAX) {
+		message = &port->inbox[(port->inbox_head + port->borrowed) % port->inbox_size];
+		if (message->due_ns > now)
+			break;
+		port->borrowed++;
+		events[n++] = (struct event){ .kind = EVENT_RECV,
+					      .data = message->data,
+					      .len = message->len };
+	}
+	return n;
+}
+
+int loop_poll(struct port *port, struct event *events)
+{
+	bool timed = port->script.delay_us || port->script.jitter_us;
+	uint64_t now = timed ? clock_ns() : UINT64_MAX, drained;
+	int n;
+
+	pthread_mutex_lock(&loop_world.lock);
+	port->inbox_head = (port->inbox_head + port->borrowed) % port->inbox_size;
+	port->inbox_count -= port->borrowed;
+	port->borrowed = 0;
+	/* Other ports of the process delay what they send, so its due time counts here too. */
+	if (!timed && port->inbox_count)
+		now = clock_ns();
+	n = take_inbox_locked(port, events, 0, now);
+	n = run_ops_locked(port, events, n, now);
+	port->armed = false;
+	if (port->signaled)
+		port->signaled = read(port->fd, &drained, sizeof(drained)) < 0;
+	pthread_mutex_unlock(&loop_world.lock);
+	return n;
+}
+
+int loop_wait_fd(struct port *port, int *ret_fd)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&loop_world.lock);
+	if (port->op_count || port->inbox_count || port->imm_count)
+		rc = -EAGAIN;
+	else
+		port->armed = true;
+	pthread_mutex_unlock(&loop_world.lock);
+	*ret_fd = port->fd;
+	return rc;
+}
