@@ -25,7 +25,12 @@ case $seconds in
 	;;
 esac
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- $(cd tests/fuzz && ls ./*_fuzz.c | sed 's|^\./||; s|_fuzz\.c$||')
+if [ $# -eq 0 ]; then
+	for file in tests/fuzz/*_fuzz.c; do
+		name=${file##*/}
+		set -- "$@" "${name%_fuzz.c}"
+	done
+fi
 
 for name; do
 	if [ ! -f "tests/fuzz/${name}_fuzz.c" ]; then
