@@ -102,7 +102,8 @@ def test_second_signal_ends_a_stop_at_once(start, provider):
         except ProcessLookupError:
             pass
     status = server.wait(10 * SLOW)
-    assert status in (0, -signal.SIGTERM), server.describe()
+    # libfabric has a handler of its own for it, which ends with status 1.
+    assert status in (0, 1, -signal.SIGTERM), server.describe()
     worker.kill()
 
 
@@ -255,7 +256,8 @@ def test_frozen_clients_do_not_hold_up_others(start, connect, provider):
     for worker in frozen:
         worker.signal(signal.SIGSTOP)
     healthy = [Worker(server, mix, 10 + seed, keys=4).wait_ready() for seed, mix in enumerate([WRITE, READ])]
-    wait_for(lambda: stats(connect(server))["sessions"] == len(healthy), 30, lambda: stats(connect(server)))
+    # What is under way with a stopped client may last as long as it is stopped; its session does not.
+    wait_for(lambda: stats(connect(server))["sessions_forgotten"] == len(frozen), 30, lambda: stats(connect(server)))
     for worker in healthy:
         summary = worker.finish()
         assert not summary["wrong"] and not summary["errors"], summary
