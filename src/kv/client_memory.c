@@ -6,6 +6,7 @@
 #include "kv/client_int.h"
 
 #define MEMORY_ACCESS (WEFT_REMOTE_READ | WEFT_REMOTE_WRITE)
+#define ROOM_STEP_NS  (10 * NSEC_PER_MSEC) /* between two looks at what the server confirmed */
 
 static bool within(const void *base, size_t room, const void *data, size_t len, uint64_t *ret)
 {
@@ -149,6 +150,26 @@ void memories_fini(struct weft_kv *kv)
 
 /* --- the buffer ----------------------------------------------------------------------------------
  */
+
+int client_wait_room(struct weft_kv *kv, size_t len)
+{
+	uint64_t until_ns = clock_deadline(clock_ns(), kv->opts.timeout_ns), now_ns;
+
+	if (len > kv->arena.length)
+		len = kv->arena.length;
+	while (kv->quarantine_count && arena_largest(&kv->arena) < len) {
+		now_ns = clock_ns();
+		if (now_ns >= until_ns)
+			return err_set(
+				-WEFT_EDEADLINE,
+				"the server has not confirmed the end of %u requests that timed "
+				"out, and they hold the client's buffer",
+				kv->quarantine_count);
+		client_progress(kv, until_ns - now_ns < ROOM_STEP_NS ? until_ns - now_ns
+								     : ROOM_STEP_NS);
+	}
+	return 0;
+}
 
 int weft_kv_buffer_get(struct weft_kv *kv, size_t len, void **ret)
 {

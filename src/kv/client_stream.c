@@ -54,10 +54,13 @@ static void stream_close(struct stream *stream)
 /* Takes the parts of the buffer. */
 static int stream_open(struct stream *stream, struct weft_kv *kv, uint64_t total)
 {
-	size_t len = arena_largest(&kv->arena) / PIECES_MAX / ARENA_ALIGN * ARENA_ALIGN;
 	uint32_t count = kv->idle_count < PIECES_MAX ? kv->idle_count : PIECES_MAX;
-	int rc;
+	int rc = client_wait_room(kv, PIECES_MAX * PIECE_MIN);
+	size_t len;
 
+	if (rc)
+		return rc;
+	len = arena_largest(&kv->arena) / PIECES_MAX / ARENA_ALIGN * ARENA_ALIGN;
 	if (len > PIECE_BYTES)
 		len = PIECE_BYTES;
 	if (len < PIECE_MIN)
@@ -243,6 +246,9 @@ int stream_get(struct weft_kv *kv, struct stream_get *get)
 	void *part;
 	int rc = client_ensure(kv);
 
+	if (rc)
+		return rc;
+	rc = client_wait_room(kv, want < PIECE_BYTES ? (size_t)want : PIECE_BYTES);
 	if (rc)
 		return rc;
 	room = arena_largest(&kv->arena);
