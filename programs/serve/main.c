@@ -40,8 +40,9 @@ static const char *remedy(int code)
 	case EADDRINUSE:
 		return "stop the server that listens there, or choose another --listen-addr";
 	case EADDRNOTAVAIL:
-	case EINVAL:
 		return "choose a --listen-addr of this host, HOST:PORT";
+	case EINVAL:
+		return "correct the option that the text names";
 	case EACCES:
 		return "ports below 1024 need privileges: choose a higher one";
 	case ENOMEM:
