@@ -87,8 +87,10 @@ struct weft_opts {
 	 */
 	const char *provider;
 	/* Comma list of device (libfabric domain) names to use, for instance "rdmap0s6-rdm" or
-	 * "eth0"; NULL: all. For provider "loop" a script instead, see weft_loop(7): for instance
-	 * "delay_us=50,reorder=8,seed=7,fail_every=100". */
+	 * "eth0"; NULL: all. For provider "loop" a script instead: NAME=NUMBER by comma,
+	 * of delay_us and jitter_us (each operation and message takes that long, plus a random
+	 * share), reorder (picks at random among so many), seed, fail_every and hang_every (every
+	 * n-th operation fails, or never ends), depth. */
 	const char *devices;
 	/* Host name or address whose interface IP transports bind; NULL: the provider's choice. */
 	const char *bind_addr;
