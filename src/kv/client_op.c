@@ -134,10 +134,12 @@ static void op_done(struct weft_kv_op *op)
 	op_end(op, rc, text, strlen(text));
 }
 
-/* Whether an error says nothing about the server: the connection of a gRPC call failed. */
+/* Whether an error says nothing about the server: the connection of a gRPC call failed, or gRPC
+ * gave the call up, which happens when the server stops. */
 static bool is_silence(const struct weft_kv *kv, uint32_t status)
 {
-	return !client_by_fabric(kv) && (status == WEFT_EUNAVAILABLE || status == WEFT_EDEADLINE);
+	return !client_by_fabric(kv) && (status == WEFT_EUNAVAILABLE || status == WEFT_EDEADLINE ||
+					 status == WEFT_ECANCELLED);
 }
 
 /* Keeps the answer's fields. */
@@ -150,14 +152,20 @@ static void take_fields(struct weft_kv_op *op, const struct wire_msg *msg)
 
 static void op_failed(struct weft_kv_op *op, const struct wire_msg *msg)
 {
+	bool silence = is_silence(op->kv, msg->status);
+	int error = -(int)msg->status;
+
+	/* Not by this side: the operation is active. */
+	if (silence && error == -WEFT_ECANCELLED)
+		error = -WEFT_EUNAVAILABLE;
 	take_fields(op, msg);
 	if (msg->status == WEFT_ESESSION)
 		client_lose(op->kv, -WEFT_ESESSION);
-	if (is_silence(op->kv, msg->status) || msg->status == WEFT_ESESSION)
+	if (silence || msg->status == WEFT_ESESSION)
 		op_state_abandon(&op->state);
 	else
 		op_state_reply(&op->state, true, 0);
-	op_end(op, -(int)msg->status, msg->data, msg->data_len);
+	op_end(op, error, msg->data, msg->data_len);
 }
 
 static void op_replied(struct weft_kv_op *op, const struct wire_msg *msg)

@@ -37,9 +37,6 @@ static int check_opts(struct server_opts *opts, const struct server_opts *given)
 		return err_set(-WEFT_ETOOLARGE,
 			       "values of %" PRIu64 " bytes in a pool of %" PRIu64 " bytes",
 			       opts->max_value, opts->pool_bytes);
-	if (opts->pool_bytes > SERVER_SEGMENTS_MAX * SERVER_SEGMENT_MAX)
-		return err_set(-EINVAL, "a pool of %" PRIu64 " bytes, %" PRIu64 " are allowed",
-			       opts->pool_bytes, SERVER_SEGMENTS_MAX * SERVER_SEGMENT_MAX);
 	return 0;
 }
 
@@ -58,12 +55,16 @@ static int open_segments(struct server *server)
 	if (left > available)
 		return err_set(-ENOMEM,
 			       "a pool of %" PRIu64 " MiB, but only %" PRIu64
-			       " MiB of memory are available: make it smaller",
+			       " MiB of memory are available",
 			       server->opts.pool_bytes >> 20, available >> 20);
 	while (left) {
 		length = left < SERVER_SEGMENT_MAX ? left : SERVER_SEGMENT_MAX;
 		if (server->segment_count == SERVER_SEGMENTS_MAX)
-			return err_set(-EINVAL, "the pool is too large");
+			return err_set(-ENOMEM,
+				       "a pool of %" PRIu64 " MiB, at most %" PRIu64
+				       " are possible",
+				       server->opts.pool_bytes >> 20,
+				       SERVER_SEGMENTS_MAX * SERVER_SEGMENT_MAX >> 20);
 		rc = segment_open(&server->segments[server->segment_count], length);
 		if (rc)
 			return rc;
