@@ -130,8 +130,12 @@ static int open_objects(struct port *port, bool wait_fd)
 		goto close_cq;
 	}
 	rc = open_ep(port);
-	if (rc && port->provider->addresses_max && fabric_local_sweep())
+	/* A dead process with our id may have left the name taken. libfabric has removed one such
+	 * segment itself by now, and failed all the same. */
+	if (rc && port->provider->host_local) {
+		fabric_local_sweep();
 		rc = open_ep(port);
+	}
 	if (rc)
 		goto close_av;
 	return 0;
@@ -285,7 +289,8 @@ static void destroy(struct port *port)
 	close_objects(port);
 	if (port->local)
 		fabric_local_keep_segment(port, false);
-	munmap(port->buffers, port->buffers_len);
+	if (port->buffers)
+		munmap(port->buffers, port->buffers_len);
 	free(port->direct);
 	free(port->rx);
 	fi_freeinfo(port->info);
@@ -297,10 +302,13 @@ static void fabric_close(struct port *port)
 {
 	if (!port)
 		return;
-	if (port->local)
+	if (port->local) {
+		munmap(port->buffers, port->buffers_len); /* nothing polls: nothing uses them */
+		port->buffers = NULL;
 		fabric_local_close(port);
-	else
+	} else {
 		destroy(port);
+	}
 	while ((port = fabric_local_next_unused()))
 		destroy(port);
 }

@@ -76,9 +76,8 @@ int fabric_efa_env(bool efa_asked);
  * keeps a closed one's objects until no open one refers to it. Nothing polls them meanwhile.
  */
 int fabric_local_open(struct port *port);
-/* Removes segments that an earlier process with our process id left behind; true: there were some.
- */
-bool fabric_local_sweep(void);
+/* Removes segments that an earlier process with our process id left behind. */
+void fabric_local_sweep(void);
 /* Whether a segment of this address exists. */
 bool fabric_local_exists(const char *address);
 void fabric_local_close(struct port *port);

@@ -94,30 +94,34 @@ static bool is_ours_locked(const char *file)
 	return false;
 }
 
-bool fabric_local_sweep(void)
+void fabric_local_sweep(void)
 {
-	char prefix[32];
-	struct dirent *entry;
-	bool swept = false;
 	DIR *dir = opendir("/dev/shm");
+	struct dirent *entry;
+	char prefix[32];
 
 	if (!dir)
-		return false;
+		return;
 	snprintf(prefix, sizeof(prefix), "%d:", (int)getpid());
 	pthread_mutex_lock(&lock);
 	while ((entry = readdir(dir)))
 		if (!strncmp(entry->d_name, prefix, strlen(prefix)) &&
-		    !is_ours_locked(entry->d_name) && shm_unlink(entry->d_name) == 0)
-			swept = true;
+		    !is_ours_locked(entry->d_name))
+			shm_unlink(entry->d_name);
 	pthread_mutex_unlock(&lock);
 	closedir(dir);
-	return swept;
 }
 
 bool fabric_local_exists(const char *address)
 {
 	char path[PORT_ADDRESS_MAX + 16];
+	bool closed_here;
 
+	pthread_mutex_lock(&lock);
+	closed_here = is_ours_locked(file_of(address)) && !is_open_locked(address);
+	pthread_mutex_unlock(&lock);
+	if (closed_here)
+		return false;
 	snprintf(path, sizeof(path), "/dev/shm/%s", file_of(address));
 	return strchr(file_of(address), '/') == NULL && access(path, F_OK) == 0;
 }

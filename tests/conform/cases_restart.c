@@ -100,7 +100,9 @@ static void many_lives_leave_nothing(const struct conform *c)
 	conform_note("%d lives: %d descriptors and %ld KiB more", LIVES, count_fds() - fds,
 		     resident);
 	check(count_fds() <= fds + 4);
-	if (CONFORM_SLOWER == 1) /* the sanitizers keep freed memory */
+	/* The sanitizers keep freed memory; shm the segments of ends that were open in this
+	 * process. */
+	if (CONFORM_SLOWER == 1 && !c->row->shared_locks)
 		check(resident < 128 * LIVES);
 	check_guards(&mem_b);
 	net_end(&net);

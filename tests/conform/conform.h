@@ -39,7 +39,8 @@ struct conform_row {
 	bool needs_target;  /* nothing is placed while the target process is stopped */
 	bool script;        /* takes a script in opts.devices */
 	bool nic;           /* opts.rails counts */
-	bool host_way;      /* what auto takes to another process of this host */
+	bool shared_locks; /* a stopped process may hold a lock that others need (docs/design.md) */
+	bool host_way;     /* what auto takes to another process of this host */
 };
 
 struct conform {

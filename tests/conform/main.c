@@ -19,7 +19,11 @@
 
 static const struct conform_row rows[] = {
 	{ .name = "loop", .required = true, .script = true },
-	{ .name = "shm", .processes = true, .watches_peers = true, .host_way = true },
+	{ .name = "shm",
+	  .processes = true,
+	  .watches_peers = true,
+	  .shared_locks = true,
+	  .host_way = true },
 	{ .name = "tcp",
 	  .bind_addr = "127.0.0.1",
 	  .processes = true,
@@ -232,8 +236,8 @@ int main(int argc, char **argv)
 	struct runner r = { .verdict = verdict_open() };
 	int option;
 
-	/* One heap for all threads: those of engines that have gone keep what was freed in them, and
-	 * cases that look for leaks would take it for one. */
+	/* One heap for all threads: those of engines that have gone keep what was freed in them,
+	 * and cases that look for leaks would take it for one. */
 	mallopt(M_ARENA_MAX, 1);
 	if (argc > 1 && !strcmp(argv[1], CHILD_FLAG))
 		return child_main(argc, argv);
