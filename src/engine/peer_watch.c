@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "engine/engine.h"
 
-#define PID_CHECK_NS (10 * NSEC_PER_MSEC)
+#define PID_CHECK_NS (100 * NSEC_PER_MSEC) /* while the owner is busy; a sleeper is woken */
 
 void peer_watch(struct weft_peer *peer)
 {

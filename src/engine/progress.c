@@ -212,6 +212,7 @@ static int wake_fds(struct weft *weft, struct pollfd *fds, bool *deaf)
 	*deaf = false;
 	if (weft->thread_mode)
 		fds[n++] = (struct pollfd){ .fd = weft->wake_fd, .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = weft->pid_epoll, .events = POLLIN };
 	if (weft->bell_fd >= 0)
 		fds[n++] = (struct pollfd){ .fd = weft->bell_fd, .events = POLLIN };
 	for (i = 0; i < weft->rail_count; i++) {
@@ -261,7 +262,7 @@ static int sleep_on(struct weft *weft, struct pollfd *fds, int n, const struct t
 /* Being woken counts as work to come: what peers do to our memory shows no event. */
 static void engine_sleep(struct weft *weft, struct idle *idle, uint64_t until_ns)
 {
-	struct pollfd fds[ENGINE_RAILS_MAX + 2];
+	struct pollfd fds[ENGINE_RAILS_MAX + 3];
 	uint64_t now = clock_ns(), wait_ns;
 	struct timespec ts;
 	bool deaf;
@@ -278,9 +279,14 @@ static void engine_sleep(struct weft *weft, struct idle *idle, uint64_t until_ns
 	if (sleep_on(weft, fds, n, &ts) <= 0)
 		return;
 	idle->since_ns = 0;
-	for (i = 0; i < n; i++)
-		if (fds[i].fd == weft->bell_fd && fds[i].revents & POLLIN)
+	for (i = 0; i < n; i++) {
+		if (!(fds[i].revents & POLLIN))
+			continue;
+		if (fds[i].fd == weft->bell_fd)
 			bell_heard(weft, clock_ns());
+		if (fds[i].fd == weft->pid_epoll)
+			weft->next_deadline_ns = weft->next_pid_check_ns = 0;
+	}
 }
 
 /* After an empty round: spins, then yields, then sleeps with a doubling step. */
