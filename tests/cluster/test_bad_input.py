@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import options
-from harness import (BUILD, CRASH, MIB, STATUS, USAGE, WEFT, Kv, assert_one_line, content, free_port, memory_total, run)
+from harness import (SANITIZER, BUILD, CRASH, MIB, STATUS, USAGE, WEFT, Kv, assert_one_line, content, free_port, memory_total, run)
 
 SERVE, SERVE_COMMANDS = options.read("serve")
 KV, KV_COMMANDS = options.read("kv")
@@ -160,6 +160,7 @@ def test_pool_larger_than_memory_is_refused(memory_mb):
     assert "memory" in text.lower() and "--listen-addr" not in text
 
 
+@pytest.mark.skipif(bool(SANITIZER), reason="sanitizers reserve terabytes of addresses")
 def test_pool_larger_than_the_limit_of_the_process_is_refused():
     text = serve_fails(1, "--memory-mb", "4096", "--listen-addr", "127.0.0.1:0", "--provider", "tcp",
                        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30)))
