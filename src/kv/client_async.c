@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -149,4 +150,19 @@ int weft_kv_progress(struct weft_kv *kv, uint64_t timeout_ns)
 uint32_t weft_kv_credits(const struct weft_kv *kv)
 {
 	return kv->idle_count;
+}
+
+int op_error(const struct weft_kv_op *op)
+{
+	if (!op->error)
+		return 0;
+	/* A server that has nothing to add repeats the error's own text. */
+	return err_set(op->error, "%s", strcmp(op->text, weft_strerror(op->error)) ? op->text : "");
+}
+
+int op_finish(struct weft_kv_op *op)
+{
+	while (!op_ended(op))
+		client_progress(op->kv, WEFT_FOREVER);
+	return op_error(op);
 }

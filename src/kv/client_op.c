@@ -396,21 +396,6 @@ int client_progress(struct weft_kv *kv, uint64_t timeout_ns)
 	return count;
 }
 
-int op_error(const struct weft_kv_op *op)
-{
-	if (!op->error)
-		return 0;
-	/* A server that has nothing to add repeats the error's own text. */
-	return err_set(op->error, "%s", strcmp(op->text, weft_strerror(op->error)) ? op->text : "");
-}
-
-int op_finish(struct weft_kv_op *op)
-{
-	while (!op_ended(op))
-		client_progress(op->kv, WEFT_FOREVER);
-	return op_error(op);
-}
-
 void op_cancel(struct weft_kv_op *op, int error, const char *text)
 {
 	if (!op_ended(op))

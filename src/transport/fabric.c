@@ -52,7 +52,7 @@ int fabric_code(int error)
 	}
 }
 
-static int failed(const struct port *port, int rc, const char *call)
+int fabric_failed(const struct port *port, int rc, const char *call)
 {
 	return err_set(rc == -FI_ENOMEM ? -ENOMEM : -WEFT_EPROVIDER, "%s: %s on %s (%s): %s (%d)",
 		       port->provider->name, call, port->info->domain_attr->name,
@@ -78,7 +78,7 @@ static int open_cq(struct port *port, bool wait_fd)
 	port->fd = -1;
 	attr.wait_obj = FI_WAIT_NONE;
 	rc = fi_cq_open(port->domain, &attr, &port->cq, NULL);
-	return rc ? failed(port, rc, "fi_cq_open") : 0;
+	return rc ? fabric_failed(port, rc, "fi_cq_open") : 0;
 }
 
 static int open_ep(struct port *port)
@@ -87,16 +87,16 @@ static int open_ep(struct port *port)
 
 	rc = fi_endpoint(port->domain, port->info, &port->ep, NULL);
 	if (rc)
-		return failed(port, rc, "fi_endpoint");
+		return fabric_failed(port, rc, "fi_endpoint");
 	rc = fi_ep_bind(port->ep, &port->eq->fid, 0);
 	if (!rc)
 		rc = fi_ep_bind(port->ep, &port->av->fid, 0);
 	if (!rc)
 		rc = fi_ep_bind(port->ep, &port->cq->fid, FI_TRANSMIT | FI_RECV);
 	if (rc)
-		failed(port, rc, "fi_ep_bind");
+		fabric_failed(port, rc, "fi_ep_bind");
 	else if ((rc = fi_enable(port->ep)) != 0)
-		failed(port, rc, "fi_enable");
+		fabric_failed(port, rc, "fi_enable");
 	if (rc)
 		fi_close(&port->ep->fid);
 	return rc ? (rc == -FI_ENOMEM ? -ENOMEM : -WEFT_EPROVIDER) : 0;
@@ -110,15 +110,15 @@ static int open_objects(struct port *port, bool wait_fd)
 
 	rc = fi_fabric(port->info->fabric_attr, &port->fabric, NULL);
 	if (rc)
-		return failed(port, rc, "fi_fabric");
+		return fabric_failed(port, rc, "fi_fabric");
 	rc = fi_eq_open(port->fabric, &eq_attr, &port->eq, NULL);
 	if (rc) {
-		failed(port, rc, "fi_eq_open");
+		fabric_failed(port, rc, "fi_eq_open");
 		goto close_fabric;
 	}
 	rc = fi_domain(port->fabric, port->info, &port->domain, NULL);
 	if (rc) {
-		failed(port, rc, "fi_domain");
+		fabric_failed(port, rc, "fi_domain");
 		goto close_eq;
 	}
 	rc = open_cq(port, wait_fd);
@@ -126,7 +126,7 @@ static int open_objects(struct port *port, bool wait_fd)
 		goto close_domain;
 	rc = fi_av_open(port->domain, &av_attr, &port->av, NULL);
 	if (rc) {
-		failed(port, rc, "fi_av_open");
+		fabric_failed(port, rc, "fi_av_open");
 		goto close_cq;
 	}
 	rc = open_ep(port);
@@ -200,7 +200,7 @@ static int open_buffers(struct port *port, uint32_t receive_buffers)
 		rc = fi_mr_reg(port->domain, port->buffers, port->buffers_len, FI_SEND | FI_RECV, 0,
 			       port->next_key++, 0, &port->buffers_mr, NULL);
 		if (rc) {
-			rc = failed(port, rc, "fi_mr_reg of message buffers");
+			rc = fabric_failed(port, rc, "fi_mr_reg of message buffers");
 			goto unmap_buffers;
 		}
 		port->buffers_desc = fi_mr_desc(port->buffers_mr);
@@ -232,7 +232,7 @@ static int post_receives(struct port *port)
 			break;
 		}
 		if (rc)
-			return failed(port, rc, "fi_recv");
+			return fabric_failed(port, rc, "fi_recv");
 	}
 	return 0;
 }
@@ -317,7 +317,7 @@ static int fabric_address(const struct port *port, void *buf, size_t *len)
 {
 	int rc = fi_getname(&port->ep->fid, buf, len);
 
-	return rc ? failed(port, rc, "fi_getname") : 0;
+	return rc ? fabric_failed(port, rc, "fi_getname") : 0;
 }
 
 static int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *ret_dest)
@@ -329,7 +329,7 @@ static int fabric_connect(struct port *port, const void *addr, size_t len, uint6
 
 	rc = fi_getname(&port->ep->fid, own, &own_len);
 	if (rc)
-		return failed(port, rc, "fi_getname");
+		return fabric_failed(port, rc, "fi_getname");
 	/* Addresses of one provider have one size, but for shm's, which are strings. */
 	if (port->info->addr_format == FI_ADDR_STR) {
 		if (len == 0 || ((const char *)addr)[len - 1] != '\0')
@@ -379,38 +379,6 @@ static void fabric_forget(struct port *port, uint64_t dest, enum port_forget why
 	if (port->provider->addresses_max)
 		return;
 	fi_av_remove(port->av, &addr, 1, 0);
-}
-
-int fabric_pin(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret)
-{
-	uint64_t flags = FI_READ | FI_WRITE | FI_SEND | FI_RECV;
-	struct fid_mr *mr;
-	int rc;
-
-	if (access & WEFT_REMOTE_READ)
-		flags |= FI_REMOTE_READ;
-	if (access & WEFT_REMOTE_WRITE)
-		flags |= FI_REMOTE_WRITE;
-	/* Keys that the application may choose are not to be guessed from their neighbours. */
-	port->next_key = port->next_key * 6364136223846793005ull + 1442695040888963407ull;
-	rc = fi_mr_reg(port->domain, base, len, flags, 0, port->next_key, 0, &mr, NULL);
-	if (rc)
-		return failed(port, rc, "fi_mr_reg");
-	ret->handle = mr;
-	ret->desc = fi_mr_desc(mr);
-	ret->key = fi_mr_key(mr);
-	ret->base = port->info->domain_attr->mr_mode & FI_MR_VIRT_ADDR ? (uintptr_t)base : 0;
-	return 0;
-}
-
-void fabric_unpin(struct port *port, struct pin *pin)
-{
-	struct fid_mr *mr = pin->handle;
-
-	(void)port;
-	if (mr)
-		fi_close(&mr->fid);
-	pin->handle = NULL;
 }
 
 static void fabric_limits(const struct port *port, struct port_limits *ret)

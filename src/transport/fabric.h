@@ -64,6 +64,8 @@ int fabric_list(const struct provider *provider, const char *bind_addr, struct p
 		int max);
 void fabric_describe(const struct fi_info *info, struct port_device *ret);
 
+/* Stores what failed and why; returns the code. rc is libfabric's, negative. */
+int fabric_failed(const struct port *port, int rc, const char *call);
 /* Code of weft for a libfabric error number (positive or negative). */
 int fabric_code(int error);
 

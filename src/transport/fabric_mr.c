@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory of the user: registered and let go. */
+#include "transport/fabric.h"
+
+int fabric_pin(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret)
+{
+	uint64_t flags = FI_READ | FI_WRITE | FI_SEND | FI_RECV;
+	struct fid_mr *mr;
+	int rc;
+
+	if (access & WEFT_REMOTE_READ)
+		flags |= FI_REMOTE_READ;
+	if (access & WEFT_REMOTE_WRITE)
+		flags |= FI_REMOTE_WRITE;
+	/* Keys that the application may choose are not to be guessed from their neighbours. */
+	port->next_key = port->next_key * 6364136223846793005ull + 1442695040888963407ull;
+	rc = fi_mr_reg(port->domain, base, len, flags, 0, port->next_key, 0, &mr, NULL);
+	if (rc)
+		return fabric_failed(port, rc, "fi_mr_reg");
+	ret->handle = mr;
+	ret->desc = fi_mr_desc(mr);
+	ret->key = fi_mr_key(mr);
+	ret->base = port->info->domain_attr->mr_mode & FI_MR_VIRT_ADDR ? (uintptr_t)base : 0;
+	return 0;
+}
+
+void fabric_unpin(struct port *port, struct pin *pin)
+{
+	struct fid_mr *mr = pin->handle;
+
+	(void)port;
+	if (mr)
+		fi_close(&mr->fid);
+	pin->handle = NULL;
+}
