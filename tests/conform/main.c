@@ -42,6 +42,16 @@ static const struct conform_case *const tables[] = {
 
 static const char *const mode_names[] = { "thread", "manual" };
 
+#ifdef __SANITIZE_ADDRESS__
+/* libfabric 1.17 forgets a connection request that comes while tcp's endpoint closes. What weft
+ * itself would forget of libfabric's objects shows in the counts of open files and of memory. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libfabric.so";
+}
+#endif
+
 struct runner {
 	const struct conform_row *row;
 	const char *filter; /* NULL: all */
