@@ -377,6 +377,16 @@ static void free_arrivals(struct weft *weft)
 		mem_free(weft->arrivals[i]);
 }
 
+/* 1.17's tcp crashes at times when an endpoint closes with operations in flight: those whose peers
+ * still answer get a moment to end. */
+static void drain(struct weft *weft)
+{
+	uint64_t until_ns = clock_ns() + 100 * NSEC_PER_MSEC;
+
+	while (weft->stats.in_flight && clock_ns() < until_ns)
+		engine_step(weft, true);
+}
+
 void weft_close(struct weft *weft)
 {
 	struct list *link, *after;
@@ -394,6 +404,7 @@ void weft_close(struct weft *weft)
 	list_for_each_safe(link, after, &weft->active) batch_abort(
 		list_entry(link, struct weft_batch, link), WEFT_CANCELLED, -WEFT_ECANCELLED);
 	batch_run_callbacks(weft);
+	drain(weft);
 	free_peers(&weft->peers);
 	free_peers(&weft->dead_peers);
 	free_regions(weft);

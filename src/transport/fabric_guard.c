@@ -118,7 +118,7 @@ static void try_locked(struct guarded *guarded)
 	}
 	if (++guarded->taken < GUARD_TRIES || !is_orphaned_locked(guarded))
 		return;
-	pthread_spin_unlock(&guarded->segment->lock);
+	pthread_spin_init(&guarded->segment->lock, PTHREAD_PROCESS_SHARED); /* whoever held it */
 	guarded->taken = 0;
 }
 
