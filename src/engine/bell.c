@@ -67,7 +67,6 @@ static void ring(struct weft *weft, const struct weft_peer *peer)
 	if (sendto(weft->bell_fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&name,
 		   len) < 0)
 		return;
-	weft->bells_rung++;
 }
 
 void bell_posted(struct weft_peer *peer, uint64_t now_ns)

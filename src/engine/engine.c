@@ -395,7 +395,6 @@ void weft_close(struct weft *weft)
 		return;
 	if (weft->thread_mode)
 		engine_thread_stop(weft);
-	weft->closing = true;
 	weft->on_message = NULL;
 	weft->on_peer_gone = NULL;
 	linger(weft); /* hears the goodbyes of others */

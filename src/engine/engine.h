@@ -187,7 +187,6 @@ struct weft_peer {
 	bool bell;   /* may sleep where the provider cannot wake it */
 	uint64_t last_post_ns;
 	const struct way *way;
-	uint32_t rail_count;              /* its rails on this way */
 	uint64_t dests[ENGINE_RAILS_MAX]; /* per rail of ours on this way */
 	bool has_dest[ENGINE_RAILS_MAX];
 	uint32_t slot;
@@ -196,7 +195,7 @@ struct weft_peer {
 	uint64_t remote_token; /* what we show */
 	_Atomic int state;
 	int reason;
-	bool said_hello, gone_told, user_gone, by_user;
+	bool gone_told, user_gone, by_user;
 	uint64_t met_ns, connect_deadline_ns;
 	uint32_t in_flight, quarantined, sends, transfers;
 	_Atomic(void *) data;
@@ -248,7 +247,7 @@ struct weft {
 	weft_log_fn log;
 	void *ctx;
 	int log_level;
-	bool thread_mode, closing, in_progress, gone_pending;
+	bool thread_mode, in_progress, gone_pending;
 	pthread_t thread;
 	struct ring calls; /* struct engine_call * or weft_batch * | 1 */
 	_Atomic bool stop, sleeping;
@@ -257,7 +256,7 @@ struct weft {
 	_Atomic bool fd_used;
 	int wake_fd, event_fd, bell_fd;
 	uint64_t now_ns; /* read lately */
-	uint64_t awake_ns, awake_until_ns, bells_rung;
+	uint64_t awake_ns, awake_until_ns;
 	_Atomic uint64_t refused;
 	_Atomic uint64_t reserved; /* transfers of batches on their way to the owner or active */
 };

@@ -141,7 +141,6 @@ void peer_hello(struct weft_peer *peer)
 		peer_fail(peer, rc);
 		return;
 	}
-	peer->said_hello = true;
 	send_or_queue(peer, WIRE_HELLO, payload, len);
 }
 

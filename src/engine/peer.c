@@ -83,7 +83,6 @@ static int connect_rails(struct weft_peer *peer, const struct wire_way *far)
 	uint32_t i;
 	int rc = 0;
 
-	peer->rail_count = far->rail_count;
 	for (i = 0; i < peer->way->count && rc == 0; i++) {
 		rail = way_rail(peer->weft, peer->way, i);
 		target = &far->rails[i % far->rail_count];

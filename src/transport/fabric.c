@@ -59,7 +59,7 @@ int fabric_failed(const struct port *port, int rc, const char *call)
 		       port->info->fabric_attr->prov_name, fi_strerror(-rc), -rc);
 }
 
-static int open_cq(struct port *port, bool wait_fd)
+static int open_cq(struct port *port)
 {
 	struct fi_cq_attr attr = {
 		.size = port->info->tx_attr->size + port->info->rx_attr->size,
@@ -69,7 +69,7 @@ static int open_cq(struct port *port, bool wait_fd)
 	int rc = -FI_ENOSYS;
 
 	port->fd = -1;
-	if (wait_fd && port->provider->has_wait_fd)
+	if (port->provider->has_wait_fd)
 		rc = fi_cq_open(port->domain, &attr, &port->cq, NULL);
 	if (rc == 0 && fi_control(&port->cq->fid, FI_GETWAIT, &port->fd) == 0)
 		return 0;
@@ -102,7 +102,7 @@ static int open_ep(struct port *port)
 	return rc ? (rc == -FI_ENOMEM ? -ENOMEM : -WEFT_EPROVIDER) : 0;
 }
 
-static int open_objects(struct port *port, bool wait_fd)
+static int open_objects(struct port *port)
 {
 	struct fi_eq_attr eq_attr = { .size = 64, .wait_obj = FI_WAIT_NONE };
 	struct fi_av_attr av_attr = { .type = FI_AV_UNSPEC };
@@ -121,7 +121,7 @@ static int open_objects(struct port *port, bool wait_fd)
 		fabric_failed(port, rc, "fi_domain");
 		goto close_eq;
 	}
-	rc = open_cq(port, wait_fd);
+	rc = open_cq(port);
 	if (rc)
 		goto close_domain;
 	rc = fi_av_open(port->domain, &av_attr, &port->av, NULL);
@@ -253,7 +253,7 @@ static int fabric_open(struct port **ret, const struct port_opts *opts)
 	rc = fabric_getinfo(opts->provider, opts->device, opts->bind_addr, &port->info);
 	if (rc)
 		goto free_port;
-	rc = open_objects(port, opts->wait_fd);
+	rc = open_objects(port);
 	if (rc)
 		goto free_info;
 	rc = open_buffers(port, opts->receive_buffers);

@@ -35,8 +35,6 @@ int fabric_post(struct port *port, const struct op *op)
 
 	if (port->local && fabric_local_gone(port, op->dest))
 		return -WEFT_EPEERGONE;
-	if (op->flags & OP_MORE)
-		flags |= FI_MORE;
 	if (op->kind == OP_READ) {
 		rc = fi_readmsg(port->ep, &msg, flags);
 	} else {

@@ -72,9 +72,7 @@ struct port_opts {
 	const struct provider *provider;
 	const char *device; /* exact device name, or the script of loop; NULL: the first */
 	const char *bind_addr;
-	uint32_t depth; /* operations in flight; 0: the provider's */
 	uint32_t receive_buffers;
-	bool wait_fd; /* a descriptor to sleep on is wanted */
 	weft_log_fn log;
 	void *log_ctx;
 	int log_level;
@@ -105,7 +103,6 @@ enum op_kind {
 enum op_flags {
 	OP_IMM = 1,    /* WRITE: imm goes to the target's completion queue, after the data */
 	OP_PLACED = 2, /* the event comes when the data is placed, not when it is sent */
-	OP_MORE = 4,   /* another post follows at once */
 	OP_DIRECT = 8, /* the copy is made inside post(): placed when the event comes, whatever the
 			* peer does. Not together with OP_IMM or OP_PLACED. */
 };
