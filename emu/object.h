@@ -168,6 +168,7 @@ struct emu_cq {
 	uint64_t wc_flags;
 	_Atomic uint32_t armed; /* 0, 1 any, 2 solicited only */
 	uint32_t events, acked; /* of the channel */
+	uint32_t async_events;  /* fetched by ibv_get_async_event(), under ex.mutex */
 	struct emu_cq *next_event;
 	uint32_t pending_events;
 	_Atomic uint32_t qps; /* that refer to it */
