@@ -88,6 +88,7 @@ static void two_rails_share_a_transfer(const struct conform *c)
 	uint64_t bytes = 0;
 	struct pair p;
 
+	conform_needs_rails(c, 2);
 	opts.rails = 2;
 	pair_open_opts(&p, c, LEN, &opts, &opts);
 	check_int(peer_info(p.to_b).rails, 2);
@@ -121,6 +122,7 @@ static void two_rails_count_exactly(const struct conform *c)
 	struct weft_batch *batch;
 	struct pair p;
 
+	conform_needs_rails(c, 2);
 	opts.rails = 2;
 	pair_open_opts(&p, c, 8 << 20, &opts, &opts);
 	check_ok(weft_arrival_open(p.b, &arrival));
@@ -146,6 +148,8 @@ static void unequal_rails_work(const struct conform *c)
 	struct weft_opts one = net_opts(c), three = net_opts(c);
 	struct pair p;
 
+	conform_needs_rails(c, 3);
+	one.rails = 1;
 	three.rails = 3;
 	pair_open_opts(&p, c, 8 << 20, &one, &three);
 	for (uint64_t i = 0; i < 2; i++) {

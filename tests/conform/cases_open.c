@@ -117,6 +117,7 @@ static void device_filter_chooses(const struct conform *c)
 		opts.devices = info->device;
 	/* The listed device may be an interface other than the one that the row binds. */
 	opts.bind_addr = NULL;
+	opts.rails = 1;
 	weft = net_open(&net, &opts);
 	check_ok(weft_rail(weft, 0, &rail));
 	check(!strcmp(rail.provider, c->row->name));

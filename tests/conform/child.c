@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -15,6 +16,21 @@
 
 #include "child_wire.h"
 #include "verdict.h"
+
+#define CHILD_ENV_MAX 8
+
+static char *child_vars[CHILD_ENV_MAX];
+static int child_var_count;
+
+bool child_env(char *text)
+{
+	const char *equals = strchr(text, '=');
+
+	if (!equals || equals == text || child_var_count == CHILD_ENV_MAX)
+		return false;
+	child_vars[child_var_count++] = text;
+	return true;
+}
 
 static _Noreturn void child_exec(const struct conform *c, size_t len, int sock, int fd)
 {
@@ -28,6 +44,8 @@ static _Noreturn void child_exec(const struct conform *c, size_t len, int sock, 
 	snprintf(mode_text, sizeof(mode_text), "%u", c->progress);
 	fcntl(sock, F_SETFD, 0);
 	fcntl(fd, F_SETFD, 0);
+	for (int i = 0; i < child_var_count; i++)
+		putenv(child_vars[i]);
 	execv("/proc/self/exe", argv);
 	_exit(127);
 }
@@ -81,7 +99,9 @@ static void child_ask_ok(struct child *child, struct net *net, const struct chil
 void child_open_provider(struct child *child, struct net *net, const char *provider,
 			 uint32_t access)
 {
-	struct child_request request = { .kind = CHILD_OPEN, .access = access };
+	struct child_request request = { .kind = CHILD_OPEN,
+					 .access = access,
+					 .rails = net->conform->rails };
 	const char *bind_addr = net->conform->row->bind_addr;
 	struct child_reply reply;
 

@@ -19,6 +19,7 @@ struct child_request {
 	uint32_t kind; /* enum child_kind */
 	uint32_t access;
 	uint32_t storm_len;
+	uint32_t rails;
 	bool read;
 	uint64_t timeout_ns;
 	char provider[64];

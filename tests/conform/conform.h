@@ -39,6 +39,7 @@ struct conform_row {
 	bool needs_target;  /* nothing is placed while the target process is stopped */
 	bool script;        /* takes a script in opts.devices */
 	bool nic;           /* opts.rails counts */
+	bool shares_device; /* more rails than devices can be opened */
 	bool shared_locks; /* a stopped process may hold a lock that others need (docs/design.md) */
 	bool host_way;     /* what auto takes to another process of this host */
 };
@@ -46,6 +47,7 @@ struct conform_row {
 struct conform {
 	const struct conform_row *row;
 	uint32_t progress; /* enum weft_progress, for every engine of the case */
+	uint32_t rails;    /* of every engine that is not asked for another number */
 };
 
 enum conform_needs {
@@ -66,6 +68,7 @@ struct conform_case {
 /* Tables end with an entry without a name. */
 extern const struct conform_case cases_open[];
 extern const struct conform_case cases_data[];
+extern const struct conform_case cases_apart[];
 extern const struct conform_case cases_batch[];
 extern const struct conform_case cases_message[];
 extern const struct conform_case cases_arrival[];
@@ -87,6 +90,8 @@ _Noreturn void conform_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The case does not apply here; the reason is printed. */
 _Noreturn void conform_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Skips the case where the provider has fewer devices than rails that it needs. */
+void conform_needs_rails(const struct conform *c, uint32_t rails);
 /* A diagnostic line in the output. */
 void conform_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Remembers where the case is, for the watchdog's report. */

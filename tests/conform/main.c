@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The runner: conform --provider NAME [--filter TEXT] [--list] [--here].
+ * The runner: conform --provider NAME [--filter REGEX] [--rails N] [--peer-env NAME=VALUE]...
+ * [--list] [--here].
+ * --rails: of every engine that a case does not ask for another number.
+ * --peer-env sets a variable in the environment of peer processes only, which so may be placed on
+ * another host, where hosts are something that the environment decides.
  * Output is TAP. Exit status: 0 all passed, 1 a case failed, 77 the provider is absent, 2 usage.
  */
 #include <getopt.h>
 #include <malloc.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,16 +33,17 @@ static const struct conform_row rows[] = {
 	  .bind_addr = "127.0.0.1",
 	  .processes = true,
 	  .needs_target = true,
-	  .nic = true },
+	  .nic = true,
+	  .shares_device = true },
 	{ .name = "efa", .processes = true, .nic = true },
 	{ .name = "efa-direct", .processes = true, .nic = true },
 	{ .name = "verbs", .processes = true, .nic = true },
 };
 
 static const struct conform_case *const tables[] = {
-	cases_open,    cases_data,   cases_batch,      cases_message, cases_arrival, cases_guard,
-	cases_revoke,  cases_key,    cases_descriptor, cases_end,     cases_frozen,  cases_gone,
-	cases_restart, cases_choice, cases_thread,     cases_alloc,
+	cases_open,  cases_data,    cases_apart,  cases_batch,      cases_message, cases_arrival,
+	cases_guard, cases_revoke,  cases_key,    cases_descriptor, cases_end,     cases_frozen,
+	cases_gone,  cases_restart, cases_choice, cases_thread,     cases_alloc,
 };
 
 static const char *const mode_names[] = { "thread", "manual" };
@@ -54,7 +60,9 @@ const char *__lsan_default_suppressions(void)
 
 struct runner {
 	const struct conform_row *row;
-	const char *filter; /* NULL: all */
+	regex_t filter;
+	bool filtered;
+	uint32_t rails;
 	bool list;
 	bool here; /* no process per case: for a debugger */
 	struct verdict *verdict;
@@ -87,7 +95,7 @@ static bool case_applies(const struct runner *r, const struct conform_case *whic
 	if ((needs & ONLY_MANUAL) && mode != WEFT_PROGRESS_MANUAL)
 		return false;
 	snprintf(name, sizeof(name), "%s/%s", which->name, mode_names[mode]);
-	return !r->filter || strstr(name, r->filter);
+	return !r->filtered || regexec(&r->filter, name, 0, NULL, 0) == 0;
 }
 
 /* Runs fn in a process of its own and returns its wait status; what it started is ended too. */
@@ -149,7 +157,7 @@ static void report(struct runner *r, const char *name, int status, uint64_t dura
 
 static void run_case(struct runner *r, const struct conform_case *which, uint32_t mode)
 {
-	struct conform c = { .row = r->row, .progress = mode };
+	struct conform c = { .row = r->row, .progress = mode, .rails = r->rails };
 	uint64_t start_ns = clock_ns();
 	char name[96];
 	int status = 0;
@@ -230,7 +238,8 @@ static int run_all(struct runner *r)
 static int usage(void)
 {
 	fprintf(stderr, "usage: conform --provider loop|shm|tcp|efa|efa-direct|verbs "
-			"[--filter TEXT] [--list] [--here]\n");
+			"[--filter REGEX] [--rails N] [--peer-env NAME=VALUE]... "
+			"[--list] [--here]\n");
 	return 2;
 }
 
@@ -239,11 +248,13 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "provider", required_argument, NULL, 'p' },
 		{ "filter", required_argument, NULL, 'f' },
+		{ "rails", required_argument, NULL, 'r' },
+		{ "peer-env", required_argument, NULL, 'e' },
 		{ "list", no_argument, NULL, 'l' },
 		{ "here", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct runner r = { .verdict = verdict_open() };
+	struct runner r = { .verdict = verdict_open(), .rails = 1 };
 	int option;
 
 	/* One heap for all threads: those of engines that have gone keep what was freed in them,
@@ -255,8 +266,12 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'p')
 			r.row = row_find(optarg);
-		else if (option == 'f')
-			r.filter = optarg;
+		else if (option == 'f' && !regcomp(&r.filter, optarg, REG_EXTENDED | REG_NOSUB))
+			r.filtered = true;
+		else if (option == 'r')
+			r.rails = (uint32_t)strtoul(optarg, NULL, 10);
+		else if (option == 'e' && child_env(optarg))
+			continue;
 		else if (option == 'l')
 			r.list = true;
 		else if (option == 'h')
@@ -264,7 +279,7 @@ int main(int argc, char **argv)
 		else
 			return usage();
 	}
-	if (!r.row || !r.verdict || optind != argc)
+	if (!r.row || !r.verdict || !r.rails || optind != argc)
 		return usage();
 	return run_all(&r);
 }

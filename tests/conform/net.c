@@ -15,6 +15,7 @@ struct weft_opts net_opts(const struct conform *c)
 		.provider = c->row->name,
 		.bind_addr = c->row->bind_addr,
 		.progress = c->progress,
+		.rails = c->rails,
 	};
 }
 

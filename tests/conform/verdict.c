@@ -89,6 +89,24 @@ void conform_skip(const char *format, ...)
 	_exit(VERDICT_SKIP);
 }
 
+void conform_needs_rails(const struct conform *c, uint32_t rails)
+{
+	struct weft_opts opts = { .size = sizeof(opts),
+				  .provider = c->row->name,
+				  .bind_addr = c->row->bind_addr,
+				  .rails = rails };
+	struct weft *weft;
+	int rc;
+
+	if (c->row->shares_device)
+		return;
+	rc = weft_open(&weft, &opts);
+	if (rc == -WEFT_ENODEVICE)
+		conform_skip("%s", weft_error_detail());
+	if (!rc)
+		weft_close(weft);
+}
+
 void conform_note(const char *format, ...)
 {
 	va_list args;
