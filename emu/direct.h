@@ -30,6 +30,10 @@ int emu_direct_qp(struct emu_qp *qp, struct emu_direct_queue *sq, struct emu_dir
 /* After emu_srd_destroy(). Nothing to do where qp->direct is NULL. */
 void emu_direct_qp_free(struct emu_qp *qp);
 
+/* The queue pair went to IBV_QPS_RESET: its rings start over, doorbells are 0 again. Under
+ * qp->lock. Nothing to do where qp->direct is NULL. */
+void emu_direct_qp_reset(struct emu_qp *qp);
+
 /* For the engine's thread: takes what the program has posted since the last call. How many
  * descriptors. Not under qp->lock. */
 unsigned int emu_direct_take(struct emu_qp *qp);

@@ -61,16 +61,17 @@ struct emu_nic {
 	 * pair. */
 	pthread_mutex_t progress;
 	_Atomic(struct emu_qp *) qp[EMU_QPS];
-	uint64_t qp_used[EMU_QPS / 64]; /* under progress */
+	uint64_t qp_used[EMU_QPS / 64]; /* under progress, like the next two */
+	uint32_t qp_count, qp_next;
 	struct emu_qp
 		*active; /* list of queue pairs with work under way; srd.c, under active_lock */
 	pthread_spinlock_t active_lock;
 	_Atomic uint64_t wake_at; /* earliest timer of them */
 
 	pthread_mutex_t mr_lock;
-	struct emu_mr_slot *mr_chunk[(1 << EMU_MR_BITS) / EMU_MR_CHUNK];
-	uint32_t mr_free, mr_count; /* free list: 1 + index; how many exist */
-	uint64_t mr_made;
+	_Atomic(struct emu_mr_slot *) mr_chunk[(1 << EMU_MR_BITS) / EMU_MR_CHUNK];
+	uint32_t mr_free, mr_count; /* free list: 1 + index; how many regions exist */
+	uint32_t mr_made;           /* slots that have ever been in use */
 
 	pthread_mutex_t ah_lock;
 	struct emu_ah_entry *ah_entries; /* by number */
@@ -86,8 +87,9 @@ struct emu_context {
 	struct emu_nic *nic;
 	pthread_mutex_t async_lock;
 	struct emu_async *async_first, **async_last; /* events not yet fetched */
+	uint32_t async_count;
 	struct emu_context *next;
-	_Atomic uint32_t objects; /* that still refer to it */
+	_Atomic uint32_t objects; /* that still refer to it, and 1 until it is closed */
 };
 
 struct emu_device {
@@ -221,6 +223,7 @@ struct emu_qp {
 	bool srd; /* else UD */
 	bool sig_all;
 	bool unsolicited; /* EFADV_QP_FLAGS_UNSOLICITED_WRITE_RECV */
+	bool inline_write; /* EFADV_QP_FLAGS_INLINE_WRITE: 128-byte send descriptors */
 	uint32_t index;   /* in nic->qp */
 	uint32_t qkey;
 	uint8_t rnr_retry; /* 0..6; 7: for ever */
