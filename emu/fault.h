@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum emu_fault_kind {
 	EMU_FAULT_NONE,
@@ -29,10 +30,12 @@ enum emu_fault_kind {
 
 /* One fault, in shared memory. All but the atomics is written before kind is set. */
 struct emu_fault {
-	_Atomic uint32_t kind; /* enum emu_fault_kind; NONE: the row is free */
-	uint32_t number;       /* never used twice in a world: what `weft emu clear` takes */
+	_Atomic uint32_t kind;   /* enum emu_fault_kind; NONE: the row is free */
+	_Atomic uint32_t number; /* never used twice in a world: what `weft emu clear` takes; 0
+				  * while the row is written */
 	uint32_t src_host, src_nic, dst_host, dst_nic; /* EMU_ANY: all */
-	uint32_t qpn;                                  /* source queue pair; EMU_ANY */
+	uint32_t qpn;                                  /* of src, where the fault is the receiver's
+							* of dst; EMU_ANY */
 	uint32_t ops;                                  /* bit per enum emu_op; 0: all */
 	uint32_t call;                                 /* refuse: enum emu_call */
 	int32_t error;                                 /* refuse: errno */
@@ -41,7 +44,7 @@ struct emu_fault {
 	double probability;             /* 0..1 */
 	uint64_t skip;                  /* the first so many that match go free */
 	uint64_t count;                 /* how many it hits at most; UINT64_MAX: no bound */
-	uint64_t delay, jitter, period; /* ns */
+	uint64_t delay, jitter, period; /* ns; flap: delay is how long it is down */
 	uint64_t start, end;            /* emu_now(); end EMU_NEVER */
 	uint64_t rate;                  /* bytes per second */
 	_Atomic uint64_t seen;          /* that matched */
@@ -73,7 +76,14 @@ enum emu_call {
 
 struct emu_world_shared;
 
-/* Parses text into *fault (number, start left 0; times relative). -EINVAL: why says what is wrong.
+/* Prints kinds and keys. */
+void emu_fault_help(FILE *out);
+
+/* Name of a kind; NULL for NONE. */
+const char *emu_fault_name(enum emu_fault_kind kind);
+
+/* Parses text into *fault (number left 0; start and end relative to now). -EINVAL: why says what is
+ * wrong.
  */
 int emu_fault_parse(const char *text, struct emu_fault *fault, char *why, size_t size);
 
@@ -82,6 +92,9 @@ int emu_fault_add(struct emu_world_shared *world, const struct emu_fault *fault)
 
 /* Removes number, or all where it is 0. How many were removed. */
 int emu_fault_clear(struct emu_world_shared *world, uint32_t number);
+
+/* A copy of row index (below EMU_FAULTS) as it is now, to show it. False: free. */
+bool emu_fault_get(const struct emu_world_shared *world, uint32_t index, struct emu_fault *fault);
 
 /* What is asked about a packet. */
 struct emu_fault_packet {
@@ -125,6 +138,10 @@ bool emu_fault_cq_overflow(struct emu_world_shared *world, uint32_t host, uint32
 
 /* Is the process of this host to die now? */
 bool emu_fault_kill(struct emu_world_shared *world, uint32_t host, uint64_t now);
+
+/* After a pause a NIC with a limit may send so much (ns, at its rate) at once: what keeps the rate
+ * right although threads wake late. */
+#define EMU_LIMIT_BURST 1000000ull
 
 /* How long (ns) a packet of so many bytes must wait for the NIC's bandwidth limit; 0: it may go,
  * and is accounted for. Limits: emu_nic_shared.rate and faults of kind limit, the lowest counts. */

@@ -89,10 +89,11 @@ struct emu_world_shared {
 	uint64_t id;    /* random: part of every GID, so that worlds do not mix */
 	uint64_t seed;
 	uint32_t carrier;
-	_Atomic uint32_t ready;       /* 1: this header is complete */
-	_Atomic uint32_t fault_epoch; /* one more after each change of faults */
-	_Atomic uint32_t warned;      /* 1: it was said that timings are not EFA's */
-	_Atomic uint64_t timeout;     /* ns until a silent remote is given up */
+	_Atomic uint32_t ready;        /* 1: this header is complete */
+	_Atomic uint32_t fault_epoch;  /* one more after each change of faults */
+	_Atomic uint32_t fault_number; /* of the last fault that was added */
+	_Atomic uint32_t warned;       /* 1: it was said that timings are not EFA's */
+	_Atomic uint64_t timeout;      /* ns until a silent remote is given up */
 	struct emu_fault faults[EMU_FAULTS];
 	struct emu_host_shared host[EMU_HOSTS];
 	struct emu_process_shared process[EMU_SLOTS];
