@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "emu/abi.h"
 #include "emu/shared.h"
 #include "emu/util.h"
 
@@ -146,9 +147,10 @@ struct emu_cqe {
 };
 
 struct emu_channel {
-	struct ibv_comp_channel channel;
-	pthread_mutex_t lock;
-	struct emu_cq *first, **last; /* queues with an event to fetch */
+	struct ibv_comp_channel
+		channel; /* fd: reading end of a pipe of struct emu_abi_comp_event */
+	int write_fd;
+	pthread_mutex_t lock; /* of writing, and of taking events out again */
 };
 
 struct emu_direct_cq;
@@ -156,26 +158,25 @@ struct emu_direct_qp;
 
 struct emu_cq {
 	struct ibv_cq_ex ex; /* ibv_cq is its start */
-	struct efadv_cq adv; /* comp_mask, wc_read_sgid; what headers newer than 44 add follows: */
-	bool (*adv_is_unsolicited)(struct efadv_cq *cq);
+	struct emu_abi_cq adv;
 	struct emu_nic *nic;
 	struct emu_context *context;
 	struct emu_channel *channel;
-	pthread_spinlock_t lock;
-	bool single; /* created for one thread: no lock */
+	/* Held from start_poll to end_poll, above all other locks: programs post in between. */
+	pthread_mutex_t poll_lock;
+	bool single;             /* created for one thread: no poll_lock */
+	pthread_spinlock_t lock; /* of what follows; only ever held for an entry or two */
 	struct emu_cqe *entries;
 	uint32_t size;          /* power of two */
 	uint32_t head, tail;    /* next to write, next to take */
 	struct emu_cqe current; /* between start_poll and end_poll */
 	uint64_t wc_flags;
 	_Atomic uint32_t armed; /* 0, 1 any, 2 solicited only */
-	uint32_t events, acked; /* of the channel */
+	uint32_t events;        /* put into the channel, under its lock */
 	uint32_t async_events;  /* fetched by ibv_get_async_event(), under ex.mutex */
-	struct emu_cq *next_event;
-	uint32_t pending_events;
-	_Atomic uint32_t qps; /* that refer to it */
+	_Atomic uint32_t qps;   /* that refer to it */
 	bool overflowed;
-	uint32_t empty_polls;
+	uint32_t empty_polls;         /* one after the other; of the thread that polls */
 	struct emu_direct_cq *direct; /* NULL: not mapped by efadv_query_cq */
 };
 
@@ -222,9 +223,10 @@ struct emu_qp {
 	struct emu_cq *send_cq, *recv_cq;
 	bool srd; /* else UD */
 	bool sig_all;
-	bool unsolicited; /* EFADV_QP_FLAGS_UNSOLICITED_WRITE_RECV */
+	bool unsolicited;  /* EFADV_QP_FLAGS_UNSOLICITED_WRITE_RECV */
+	bool extended;     /* made with send_ops: ibv_qp_to_qp_ex() knows it */
 	bool inline_write; /* EFADV_QP_FLAGS_INLINE_WRITE: 128-byte send descriptors */
-	uint32_t index;   /* in nic->qp */
+	uint32_t index;    /* in nic->qp */
 	uint32_t qkey;
 	uint8_t rnr_retry; /* 0..6; 7: for ever */
 	struct ibv_qp_cap cap;
@@ -242,7 +244,7 @@ struct emu_qp {
 	uint32_t built, build_size;
 	int build_error;
 
-	void *adv; /* efadv_qp of newer headers: efadv.c */
+	struct emu_abi_qp adv;
 	struct emu_direct_qp *direct;
 };
 
