@@ -77,7 +77,7 @@ struct emu_nic {
 	pthread_mutex_t ah_lock;
 	struct emu_ah_entry *ah_entries; /* by number */
 	uint32_t *ah_hash;               /* GID -> 1 + number, open addressing */
-	uint32_t ah_count, ah_size, ah_hash_size;
+	uint32_t ah_count, ah_free, ah_size, ah_hash_size;
 	_Atomic uint32_t ah_epoch; /* one more after each change */
 
 	_Atomic uint32_t contexts, pds, cqs;

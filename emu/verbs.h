@@ -20,6 +20,11 @@ static inline struct emu_nic *emu_nic_of(struct ibv_context *context)
 	return emu_context_of(context)->nic;
 }
 
+static inline struct emu_pd *emu_pd_of(struct ibv_pd *pd)
+{
+	return (struct emu_pd *)(void *)pd;
+}
+
 /* --- nic.c: device commands ---------------------------------------------------------------------
  */
 
@@ -33,19 +38,24 @@ int emu_done(struct emu_nic *nic, enum emu_call call, int error);
 /* The same for functions that answer a pointer: sets errno where error is not 0. Answers NULL. */
 void *emu_failed(struct emu_nic *nic, enum emu_call call, int error);
 
-/* Counts an object that lives on a context: ibv_close_device() refuses while there are some. */
+/* --- device.c -----------------------------------------------------------------------------------
+ */
+
+/* An object that lives on a context is made, is gone. A context that was closed before its objects
+ * is freed with the last of them. */
 static inline void emu_context_hold(struct emu_context *context)
 {
 	atomic_fetch_add_explicit(&context->objects, 1, memory_order_relaxed);
 }
 
-static inline void emu_context_put(struct emu_context *context)
-{
-	atomic_fetch_sub_explicit(&context->objects, 1, memory_order_release);
-}
+void emu_context_put(struct emu_context *context);
 
 /* --- async.c ------------------------------------------------------------------------------------
  */
+
+/* Contexts that asynchronous events go to. */
+void emu_async_open(struct emu_context *context);
+void emu_async_close(struct emu_context *context);
 
 /* The queue is being destroyed: drops its events that nobody fetched, waits until those that were
  * fetched are acknowledged. */
@@ -79,8 +89,5 @@ int emu_post_recv(struct ibv_qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_wr 
 /* The process ends or the library is unloaded: stops the thread, gives the world's slot back. Not
  * in a child of fork(). */
 void emu_engine_stop(void);
-
-/* In the child of a fork: there is no thread any more, the slot is the parent's. */
-void emu_engine_forked(void);
 
 #endif
