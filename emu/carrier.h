@@ -34,7 +34,8 @@ struct emu_sink {
 	void (*packet)(void *context, const struct emu_packet *packet, const void *payload);
 };
 
-/* False: dst_gid is no device of this world. */
+/* False: gid is no device of this world. A number that no queue pair can have gives slot 0, which is
+ * nobody's. */
 bool emu_path_init(const struct emu_world *world, const uint8_t gid[16], uint32_t qpn,
 		   struct emu_path *path);
 
@@ -55,6 +56,12 @@ unsigned int emu_ring_drain(struct emu_world *world, uint32_t index, const struc
  * when it is. */
 bool emu_ring_present(struct emu_world *world, struct emu_path *path);
 
+/* Takes back cells of the path's ring whose writers have died. System calls: when nothing moves. */
+void emu_ring_reclaim(struct emu_world *world, struct emu_path *path);
+
+/* Rings the bells of those that found the own ring full. */
+void emu_ring_wake_waiters(struct emu_world *world, uint32_t index);
+
 /* Rings the bell of a slot: its engine looks at once. */
 void emu_bell_ring(struct emu_world *world, uint32_t slot);
 
@@ -68,9 +75,16 @@ int emu_udp_open(struct emu_world *world, struct emu_udp **ret);
 void emu_udp_close(struct emu_udp *udp);
 int emu_udp_fd(const struct emu_udp *udp); /* readable when packets wait */
 
-/* A whole packet as one datagram, with its sum. Thread-safe. Never GONE. */
+/* A whole packet as one datagram, with its sum. Thread-safe. GONE only for a queue pair number that
+ * cannot be. */
 enum emu_emit emu_udp_emit(struct emu_udp *udp, const struct emu_path *path,
 			   const struct emu_packet *packet, const struct iovec *data, int count);
+
+struct emu_udp_counts {
+	uint64_t sent, lost;	    /* lost: refused by the network here */
+	uint64_t received, dropped; /* dropped: no packets */
+};
+void emu_udp_counts(const struct emu_udp *udp, struct emu_udp_counts *counts);
 
 /* Receives at most budget datagrams without waiting, drops invalid ones, hands the rest to sink.
  * One thread at a time. How many were handed over. */

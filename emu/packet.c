@@ -79,7 +79,7 @@ static bool ack_valid(const struct emu_packet *packet, const unsigned char *body
 {
 	uint64_t seen[EMU_WINDOW / 64] = { 0 }, bit;
 	struct emu_ack ack;
-	uint32_t i;
+	uint32_t i, at;
 
 	if (packet->payload < sizeof(ack))
 		return false;
@@ -90,11 +90,11 @@ static bool ack_valid(const struct emu_packet *packet, const unsigned char *body
 	for (i = 0; i < ack.refusals; i++) {
 		const unsigned char *refused = body + sizeof(ack) + i * sizeof(ack.refused[0]);
 
-		bit = 1ull << refused[0] % 64;
-		if (!refused[1] || !(ack.arrived[refused[0] / 64] & bit) ||
-		    seen[refused[0] / 64] & bit)
+		at = (ack.base + refused[0]) % EMU_WINDOW;
+		bit = 1ull << at % 64;
+		if (!refused[1] || !(ack.arrived[at / 64] & bit) || seen[at / 64] & bit)
 			return false;
-		seen[refused[0] / 64] |= bit;
+		seen[at / 64] |= bit;
 	}
 	return true;
 }

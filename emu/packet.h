@@ -64,8 +64,8 @@ struct emu_packet {
 /* Sequence numbers a flow may have under way. */
 #define EMU_WINDOW 256u
 
-/* Body of an ACK: which of base .. base + EMU_WINDOW - 1 have arrived, and which of those were
- * refused. flow, in the header, is that of the acknowledged packets. */
+/* Body of an ACK: which of base .. base + EMU_WINDOW - 1 have arrived (bit seq % EMU_WINDOW), and
+ * which of those were refused. flow, in the header, is that of the acknowledged packets. */
 struct emu_ack {
 	uint32_t base;
 	uint16_t refusals; /* entries of refused */
