@@ -67,7 +67,8 @@ struct emu_nic {
 	struct emu_qp
 		*active; /* list of queue pairs with work under way; srd.c, under active_lock */
 	pthread_spinlock_t active_lock;
-	_Atomic uint64_t wake_at; /* earliest timer of them */
+	_Atomic uint64_t polled_at; /* emu_now() when a program last found no completion */
+	_Atomic uint64_t wake_at;   /* earliest timer of them */
 
 	pthread_mutex_t mr_lock;
 	_Atomic(struct emu_mr_slot *) mr_chunk[(1 << EMU_MR_BITS) / EMU_MR_CHUNK];
