@@ -172,10 +172,10 @@ struct emu_cq {
 	uint32_t head, tail;    /* next to write, next to take */
 	struct emu_cqe current; /* between start_poll and end_poll */
 	uint64_t wc_flags;
-	_Atomic uint32_t armed; /* 0, 1 any, 2 solicited only */
-	uint32_t events;        /* put into the channel, under its lock */
-	uint32_t async_events;  /* fetched by ibv_get_async_event(), under ex.mutex */
-	_Atomic uint32_t qps;   /* that refer to it */
+	bool armed;            /* by ibv_req_notify_cq() */
+	uint32_t events;       /* put into the channel, under its lock */
+	uint32_t async_events; /* fetched by ibv_get_async_event(), under ex.mutex */
+	_Atomic uint32_t qps;  /* that refer to it */
 	bool overflowed;
 	uint32_t empty_polls;         /* one after the other; of the thread that polls */
 	struct emu_direct_cq *direct; /* NULL: not mapped by efadv_query_cq */
