@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "emu/flow.h"
-/* --- acknowledgements ---------------------------------------------------------------------------
- */
+/* --- acknowledgements ---------------------------------------------------------------------- */
 
 struct ack_body {
 	struct emu_ack ack;

@@ -7,8 +7,7 @@
 
 #define GRH_BYTES 40u
 
-/* --- receives -----------------------------------------------------------------------------------
- */
+/* --- receives ------------------------------------------------------------------------------ */
 
 /* Copies into a receive's buffers from offset on. False: a key does not hold, or it is too short.
  */
@@ -140,8 +139,7 @@ static void take_datagram(struct emu_srd *srd, const struct emu_packet *packet, 
 	srd_push_receive(srd, &cqe);
 }
 
-/* --- RDMA ---------------------------------------------------------------------------------------
- */
+/* --- RDMA ---------------------------------------------------------------------------------- */
 
 static bool target_ready(struct emu_srd *srd, struct emu_rx *rx, uint8_t *status)
 {
@@ -261,8 +259,7 @@ static void take_response(struct emu_srd *srd, const struct emu_packet *packet, 
 		srd_complete(srd, read, EMU_STATUS_OK);
 }
 
-/* --- all packets --------------------------------------------------------------------------------
- */
+/* --- all packets --------------------------------------------------------------------------- */
 
 static uint8_t take(struct emu_srd *srd, struct emu_rx *rx, const struct emu_packet *packet,
 		    const void *payload)

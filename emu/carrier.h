@@ -34,13 +34,12 @@ struct emu_sink {
 	void (*packet)(void *context, const struct emu_packet *packet, const void *payload);
 };
 
-/* False: gid is no device of this world. A number that no queue pair can have gives slot 0, which is
- * nobody's. */
+/* False: gid is no device of this world. A number that no queue pair can have gives slot 0, which
+ * is nobody's. */
 bool emu_path_init(const struct emu_world *world, const uint8_t gid[16], uint32_t qpn,
 		   struct emu_path *path);
 
-/* --- ring.c -------------------------------------------------------------------------------------
- */
+/* --- ring.c -------------------------------------------------------------------------------- */
 
 /* Copies header and data into a free cell of the destination's ring, marks the queue pair ready and
  * wakes its process if that sleeps. data: packet->payload bytes in all. Thread-safe. */
@@ -65,8 +64,7 @@ void emu_ring_wake_waiters(struct emu_world *world, uint32_t index);
 /* Rings the bell of a slot: its engine looks at once. */
 void emu_bell_ring(struct emu_world *world, uint32_t slot);
 
-/* --- udp.c --------------------------------------------------------------------------------------
- */
+/* --- udp.c --------------------------------------------------------------------------------- */
 
 struct emu_udp; /* the socket of a process: port udp_port + slot of its host */
 
@@ -81,7 +79,7 @@ enum emu_emit emu_udp_emit(struct emu_udp *udp, const struct emu_path *path,
 			   const struct emu_packet *packet, const struct iovec *data, int count);
 
 struct emu_udp_counts {
-	uint64_t sent, lost;	    /* lost: refused by the network here */
+	uint64_t sent, lost;        /* lost: refused by the network here */
 	uint64_t received, dropped; /* dropped: no packets */
 };
 void emu_udp_counts(const struct emu_udp *udp, struct emu_udp_counts *counts);

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "emu/flow.h"
-/* --- messages into packets ----------------------------------------------------------------------
- */
+
+#define CUT_IN_TURN 16 /* packets of one flow before the next has its turn */
+/* --- messages into packets ----------------------------------------------------------------- */
 
 /* The next packet of a message, as a record. */
 static void message_next(const struct emu_srd *srd, const struct emu_message *message,
@@ -178,35 +179,39 @@ static void sleepers_wake(struct emu_srd *srd, uint64_t now)
 	}
 }
 
+static struct emu_flow *ready_take(struct emu_srd *srd)
+{
+	struct emu_flow *flow = srd->ready_first;
+
+	if (!flow)
+		return NULL;
+	srd->ready_first = flow->ready_next;
+	if (!srd->ready_first)
+		srd->ready_last = NULL;
+	flow->ready = false;
+	return flow;
+}
+
 /* Sends all that can go: held packets first, then the flows in turn. */
 void emit_pump(struct emu_srd *srd, uint64_t now)
 {
-	uint32_t stuck = 0, rounds = 0;
-	struct emu_flow *flow;
+	struct emu_flow *flow, *stuck = NULL; /* the first that could do nothing since one could */
 
 	srd->blocked = false;
 	sleepers_wake(srd, now);
 	emit_held(srd, now);
-	while ((flow = srd->ready_first) && stuck <= rounds) {
+	while ((flow = srd->ready_first) && flow != stuck) {
 		uint32_t cut = 0;
 
-		srd->ready_first = flow->ready_next;
-		if (!srd->ready_first)
-			srd->ready_last = NULL;
-		flow->ready = false;
-		while (cut < 16 && flow_cut(srd, flow, now))
+		ready_take(srd);
+		while (cut < CUT_IN_TURN && flow_cut(srd, flow, now))
 			cut++;
-		stuck = cut ? 0 : stuck + 1;
-		if (flow->queue.first) {
-			flow->ready = true;
-			flow->ready_next = NULL;
-			if (srd->ready_last)
-				srd->ready_last->ready_next = flow;
-			else
-				srd->ready_first = flow;
-			srd->ready_last = flow;
-		}
-		rounds = srd->flow_count;
+		if (flow->queue.first)
+			flow_ready(srd, flow);
+		if (cut)
+			stuck = NULL;
+		else if (!stuck && flow->queue.first)
+			stuck = flow;
 		if (srd->overtaken)
 			emit_held(srd, now);
 	}

@@ -32,8 +32,7 @@ static void load_put(struct load *load)
 			emu_mr_put(load->region[i]);
 }
 
-/* --- one packet ---------------------------------------------------------------------------------
- */
+/* --- one packet ---------------------------------------------------------------------------- */
 
 /* Bytes [offset, offset + bytes) of a request's buffers. False: a local key does not hold. */
 static bool load_request(struct emu_srd *srd, const struct emu_wr *wr, uint32_t offset,
@@ -166,8 +165,7 @@ enum emu_emit emit_record(struct emu_srd *srd, struct emu_flow *flow, struct emu
 	return result;
 }
 
-/* --- packets that wait --------------------------------------------------------------------------
- */
+/* --- packets that wait --------------------------------------------------------------------- */
 
 static bool held_add(struct emu_srd *srd, struct emu_flow *flow, uint32_t seq, uint64_t due)
 {
@@ -212,8 +210,7 @@ void emit_again(struct emu_srd *srd, struct emu_flow *flow, uint32_t seq, uint64
 	record_hold(srd, flow, seq, due, 0);
 }
 
-/* --- decisions ----------------------------------------------------------------------------------
- */
+/* --- decisions ----------------------------------------------------------------------------- */
 
 static void fault_packet(const struct emu_srd *srd, const struct emu_flow *flow,
 			 const struct emu_record *record, uint32_t seq,

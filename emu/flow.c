@@ -106,8 +106,7 @@ struct emu_flow *flow_get(struct emu_srd *srd, const uint8_t gid[16], uint32_t q
 	return flow;
 }
 
-/* --- lists --------------------------------------------------------------------------------------
- */
+/* --- lists --------------------------------------------------------------------------------- */
 
 static void list_add(struct emu_list *list, struct emu_message *message)
 {
@@ -132,7 +131,7 @@ static void list_remove(struct emu_list *list, struct emu_message *message)
 		list->last = message->prev;
 }
 
-static void ready_add(struct emu_srd *srd, struct emu_flow *flow)
+void flow_ready(struct emu_srd *srd, struct emu_flow *flow)
 {
 	if (flow->ready)
 		return;
@@ -160,7 +159,7 @@ void flow_queue(struct emu_srd *srd, struct emu_flow *flow, struct emu_message *
 	}
 	list_add(&flow->queue, message);
 	message->queued = true;
-	ready_add(srd, flow);
+	flow_ready(srd, flow);
 }
 
 void flow_detach(struct emu_srd *srd, struct emu_message *message)
@@ -191,8 +190,7 @@ void flow_detach(struct emu_srd *srd, struct emu_message *message)
 	message->flow = NULL;
 }
 
-/* --- answers ------------------------------------------------------------------------------------
- */
+/* --- answers ------------------------------------------------------------------------------- */
 
 /* The receiver was not ready: the message (of a write with immediate, its end) goes again after a
  * pause. */
@@ -285,8 +283,7 @@ void flow_acknowledge(struct emu_srd *srd, struct emu_flow *flow, const struct e
 		flow->una++;
 }
 
-/* --- what nobody answers ------------------------------------------------------------------------
- */
+/* --- what nobody answers ------------------------------------------------------------------- */
 
 void flow_fail(struct emu_srd *srd, struct emu_flow *flow, uint8_t status)
 {

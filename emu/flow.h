@@ -165,6 +165,7 @@ void srd_timer(struct emu_srd *srd, uint64_t when);
 struct emu_flow *flow_get(struct emu_srd *srd, const uint8_t gid[16], uint32_t qpn);
 struct emu_flow *flow_find(struct emu_srd *srd, const uint8_t gid[16], uint32_t qpn);
 void flow_queue(struct emu_srd *srd, struct emu_flow *flow, struct emu_message *message);
+void flow_ready(struct emu_srd *srd, struct emu_flow *flow);        /* it has packets to cut */
 void flow_detach(struct emu_srd *srd, struct emu_message *message); /* from all lists and records */
 void flow_acknowledge(struct emu_srd *srd, struct emu_flow *flow, const struct emu_ack *ack,
 		      uint64_t now);

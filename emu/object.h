@@ -29,8 +29,7 @@ enum emu_status {
 struct emu_qp;
 struct emu_srd;
 
-/* --- memory regions: mr.c -----------------------------------------------------------------------
- */
+/* --- memory regions: mr.c ------------------------------------------------------------------ */
 
 /* Keys: rkey = generation << 18 | index, lkey its low 24 bits (the device's descriptors have no
  * more). */
@@ -49,8 +48,7 @@ struct emu_mr_slot {
 
 #define EMU_MR_CLOSED 0x80000000u
 
-/* --- one NIC as this process sees it: nic.c -----------------------------------------------------
- */
+/* --- one NIC as this process sees it: nic.c ------------------------------------------------ */
 
 struct emu_nic {
 	uint32_t host, index;
@@ -126,8 +124,7 @@ struct emu_ah {
 	uint16_t number;
 };
 
-/* --- completions: cq.c --------------------------------------------------------------------------
- */
+/* --- completions: cq.c --------------------------------------------------------------------- */
 
 #define EMU_AH_UNKNOWN 0xffffu
 
@@ -181,8 +178,7 @@ struct emu_cq {
 	struct emu_direct_cq *direct; /* NULL: not mapped by efadv_query_cq */
 };
 
-/* --- queue pairs: qp.c --------------------------------------------------------------------------
- */
+/* --- queue pairs: qp.c --------------------------------------------------------------------- */
 
 enum emu_wr_op {
 	EMU_WR_SEND,
@@ -249,8 +245,7 @@ struct emu_qp {
 	struct emu_direct_qp *direct;
 };
 
-/* --- what they offer one another ----------------------------------------------------------------
- */
+/* --- what they offer one another ----------------------------------------------------------- */
 
 /* nic.c: the process's NICs. NULL: the world could not be opened (said). */
 struct emu_nic *emu_nic_at(uint32_t index);

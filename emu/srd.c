@@ -10,8 +10,7 @@
 
 #define SLOT_MASK ((1u << EMU_SLOT_BITS) - 1)
 
-/* --- requests -----------------------------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------------------------ */
 
 static struct emu_message *slot_take(struct emu_srd *srd)
 {
@@ -185,8 +184,7 @@ int emu_srd_post(struct emu_qp *qp, const struct emu_wr *requests, uint32_t coun
 	return error;
 }
 
-/* --- receives -----------------------------------------------------------------------------------
- */
+/* --- receives ------------------------------------------------------------------------------ */
 
 static void receive_flush(struct emu_srd *srd, const struct emu_recv *receive)
 {
@@ -251,8 +249,7 @@ void emu_srd_state_changed(struct emu_qp *qp)
 	}
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------------- */
 
 static uint32_t power_of_two(uint32_t n)
 {
