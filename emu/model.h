@@ -17,15 +17,13 @@ struct emu_model {
 };
 
 struct emu_profile {
-	const char *name;   /* p5.48xlarge */
-	uint32_t nics;      /* EFA devices of the instance */
-	uint32_t first_bus; /* PCI bus of the first one, and how far the next is */
-	uint32_t bus_step;
-	uint32_t slot;       /* PCI device number of each */
-	uint32_t numa_nodes; /* NICs are spread evenly, in order */
-	const char *
-		settings; /* model rows that differ from the defaults: "part_id=0xefa2 speed=100" */
-	const char *date; /* of the facts, ISO 8601 */
+	const char *name;  /* p5.48xlarge */
+	uint32_t nics;     /* EFA devices of the instance */
+	const char *buses; /* PCI buses of the NICs, in order: "16 32" or "79-82 96-99" */
+	uint32_t slot;     /* PCI device number on them; the next one when the buses are used up */
+	uint32_t numa_nodes;  /* NICs are spread evenly, in order */
+	const char *settings; /* model rows that differ from the defaults: "part_id=0xefa2" */
+	const char *date;     /* of the facts, ISO 8601 */
 	const char *source;
 };
 
@@ -42,6 +40,10 @@ int emu_model_apply(struct emu_model *model, const char *settings, char *why, si
 
 /* Writes name, value, unit, bounds, source of each row: for `weft emu --list-device`. */
 void emu_model_print(const struct emu_model *model, FILE *out);
+
+/* PCI bus and device number of the profile's NIC index (which may be one more than it has). */
+void emu_profile_pci(const struct emu_profile *profile, uint32_t index, uint32_t *bus,
+		     uint32_t *device);
 
 const struct emu_profile *emu_profile_find(const char *name); /* NULL: unknown */
 const struct emu_profile *emu_profile_at(size_t index);       /* NULL: past the last */

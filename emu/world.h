@@ -23,11 +23,15 @@ struct emu_world {
 	struct emu_world_shared *shared;
 	char dir[256];
 	bool own; /* made by this process for itself: removed at emu_world_close() */
+	int fd;   /* of DIR/world; its shared flock() says that the world is in use */
 
 	/* Of a process that has joined (emu_world_join()); slot 0 before. */
 	uint32_t host, slot, generation;
-	int area_fd;
-	struct emu_area *area;                       /* its own */
+	int32_t owner; /* pid that opened the world: a child gives nothing back and removes nothing
+			*/
+	int area_fd;   /* holds the lock: no other descriptor of this file may ever be closed */
+	struct emu_area *area; /* its own */
+	struct emu_rings *rings;
 	_Atomic(struct emu_area *) areas[EMU_SLOTS]; /* others', mapped when first needed */
 };
 
