@@ -12,9 +12,9 @@ const char *ibv_get_sysfs_path(void);
 int ibv_read_sysfs_file(const char *dir, const char *file, char *buf, size_t size);
 int ibv_query_port_speed(struct ibv_context *context, uint32_t port_num, uint64_t *port_speed);
 
-/* Exported without "emu_" in front, once per private version node: symbols.def. */
-int emu_query_gid_type(struct ibv_context *context, uint8_t port_num, unsigned int index,
+/* In the private version nodes: symbols.def. */
+int ibv_query_gid_type(struct ibv_context *context, uint8_t port_num, unsigned int index,
 		       int *type);
-const char *emu_wr_opcode_str(unsigned int opcode);
+const char *ibv_wr_opcode_str(unsigned int opcode);
 
 #endif

@@ -256,7 +256,7 @@ int ibv_query_gid(struct ibv_context *context, uint8_t port_num, int index, unio
 	return 0;
 }
 
-int emu_query_gid_type(struct ibv_context *context, uint8_t port_num, unsigned int index, int *type)
+int ibv_query_gid_type(struct ibv_context *context, uint8_t port_num, unsigned int index, int *type)
 {
 	union ibv_gid gid;
 

@@ -98,7 +98,7 @@ const char *ibv_wc_status_str(enum ibv_wc_status status)
 	return name_of(names, EMU_COUNT(names), (unsigned int)status);
 }
 
-const char *emu_wr_opcode_str(unsigned int opcode)
+const char *ibv_wr_opcode_str(unsigned int opcode)
 {
 	static const char *const names[] = {
 		[IBV_WR_RDMA_WRITE] = "rdma_write",
