@@ -2,7 +2,8 @@
 """Fixtures of the end-to-end tests: tiers, servers, and that nothing stays behind.
 
 Tiers (WEFT_TEST_TIER): quick leaves out what is marked full, full (default) what is marked nightly.
-Tests without a mark, or marked smoke, are the short selection that sanitizer runs take.
+Tests without a mark, or marked smoke, are the short selection that sanitizer runs take. A run for chosen
+providers (harness.CHOSEN) takes the tests that have one of them as a parameter.
 """
 import os
 
@@ -11,7 +12,6 @@ import pytest
 import harness
 import protocol
 
-PROVIDERS = ("tcp", "shm", "auto")
 CONTROLS = ("fabric", "grpc")
 
 
@@ -19,6 +19,11 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "smoke: the short selection, also run under sanitizers")
     config.addinivalue_line("markers", "full: not in the quick tier")
     config.addinivalue_line("markers", "nightly: only in the nightly tier")
+
+
+def is_chosen(item):
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    return not harness.CHOSEN or any(value in harness.PROVIDERS for value in params.values())
 
 
 def pytest_collection_modifyitems(config, items):
@@ -29,7 +34,7 @@ def pytest_collection_modifyitems(config, items):
         marks = {mark.name for mark in item.iter_markers()}
         if not marks & {"full", "nightly"}:
             item.add_marker("smoke")
-        (drop if marks & left_out else keep).append(item)
+        (drop if marks & left_out or not is_chosen(item) else keep).append(item)
     if drop:
         config.hook.pytest_deselected(items=drop)
         items[:] = keep
@@ -51,7 +56,7 @@ def nothing_left():
             process.kill()
 
 
-@pytest.fixture(scope="session", params=PROVIDERS)
+@pytest.fixture(scope="session", params=harness.PROVIDERS_AND_AUTO)
 def shared_server(request):
     server = harness.Server(request.param, memory_mb=256)
     yield server

@@ -18,6 +18,14 @@ SANITIZER = os.environ.get("WEFT_SANITIZER", "")
 # Deadlines only guard against hanging; a sanitizer and a busy machine may need many times as long.
 SLOW = 6 if SANITIZER else 1
 READY_S = 20 * SLOW
+
+# With WEFT_PROVIDERS (a list with commas) the run is for these providers and no others: tests that are not
+# about a provider belong to the ordinary run.
+CHOSEN = os.environ.get("WEFT_PROVIDERS", "")
+PROVIDERS = tuple(CHOSEN.split(",")) if CHOSEN else ("tcp", "shm")
+PROVIDERS_AND_AUTO = PROVIDERS if CHOSEN else (*PROVIDERS, "auto")
+# "NAME=VALUE ...": puts servers on another host than the tests themselves, where the environment decides that.
+SERVER_ENV = dict(os.environ, **dict(pair.split("=", 1) for pair in os.environ.get("WEFT_PEER_ENV", "").split()))
 STOP_S = 30 * SLOW
 
 MIB = 1 << 20
@@ -207,7 +215,7 @@ class Server(Process):
         self.provider = provider
         args = [WEFT, "serve", "--listen-addr", f"{host}:{port}", "--provider", provider,
                 "--memory-mb", memory_mb, *extra]
-        super().__init__(args, **options)
+        super().__init__(args, env=SERVER_ENV, **options)
         try:
             match = self.wait_line(rb"ready.*?(\S+):(\d+)", READY_S)
         except AssertionError:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import harness
-from harness import Kv, content
+from harness import CHOSEN, PROVIDERS, Kv, content
 
 # Versions, times and addresses differ from run to run; nothing else may.
 VARIES = re.compile(rb"version\s+\d+|\"version\":\s*\d+|\d+(\.\d+)? s\b|\"ttl_s\":\s*[\d.]+|127\.0\.0\.1:\d+")
@@ -83,7 +83,7 @@ def reference(tmp_path_factory):
     ("tcp", "grpc"),
     pytest.param("shm", "fabric", marks=pytest.mark.full),
     pytest.param("shm", "grpc", marks=pytest.mark.full),
-])
+] + [(provider, control) for provider in PROVIDERS if CHOSEN for control in ("fabric", "grpc")])
 def test_controls_and_providers_give_the_same_answers(reference, provider, control):
     folder, wanted = reference
     got = run_script(provider, control, folder)

@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from clib import Client
-from harness import MIB, SLOW, STATUS, STOP_S, Kv, Process, content, free_port, scratch_file, wait_for
+from harness import MIB, PROVIDERS, SLOW, STATUS, STOP_S, Kv, Process, content, free_port, scratch_file, wait_for
 from load import READ, WRITE, Worker
 from protocol import stats
 
 pytestmark = pytest.mark.usefixtures("no_sanitizer")
 
-PROVIDERS = ["tcp", "shm"]
 # What a client may be told when its server dies, is away, or is another one now.
 SERVER_GONE = {"EPEERGONE", "EPEERSTALE", "EUNAVAILABLE", "EDEADLINE", "ESESSION", "ECLOSED"}
 QUIET = ("sessions", "pinned", "transfers", "uploads", "quarantined")

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import clib
-from harness import MIB, SANITIZER, Kv, content, wait_for
+from harness import MIB, PROVIDERS, SANITIZER, Kv, content, wait_for
 from protocol import message, stats
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -146,7 +146,7 @@ def test_connections_that_stall_do_not_hold_up_others(start):
 
 
 @pytest.mark.usefixtures("no_sanitizer")
-@pytest.mark.parametrize("provider", ["tcp", "shm"])
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_garbage_in_messages_over_the_fabric(start, connect, provider):
     """A peer that speaks the engine's protocol and sends nonsense instead of requests."""
     server = start(provider, memory_mb=16)
@@ -190,7 +190,7 @@ def damaged(good, chance, number):
 
 
 @pytest.mark.usefixtures("no_sanitizer")
-@pytest.mark.parametrize("provider", ["tcp", "shm"])
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_messages_of_another_version_are_answered_with_a_version_error(start, connect, provider):
     server = start(provider, memory_mb=16)
     with clib.Engine(provider) as engine:
@@ -207,7 +207,7 @@ def test_messages_of_another_version_are_answered_with_a_version_error(start, co
 
 
 @pytest.mark.usefixtures("no_sanitizer")
-@pytest.mark.parametrize("provider", ["tcp", "shm"])
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_client_that_overruns_its_credits_is_cut_off(start, connect, provider):
     """Requests for slots that were not granted; a client that keeps to the rules notices nothing."""
     server = start(provider, memory_mb=16)

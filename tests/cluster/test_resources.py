@@ -6,11 +6,11 @@ import time
 import pytest
 
 from clib import Client
-from harness import MIB, SANITIZER, Kv, content, wait_for
+from harness import MIB, PROVIDERS, PROVIDERS_AND_AUTO, SANITIZER, Kv, content, wait_for
 from protocol import stats
 
 
-@pytest.mark.parametrize("provider", ["tcp", "shm", "auto"])
+@pytest.mark.parametrize("provider", PROVIDERS_AND_AUTO)
 def test_idle_server_sleeps(start, provider, record_property, capsys):
     if SANITIZER:
         pytest.skip("a sanitizer's own work counts too")
@@ -26,7 +26,7 @@ def test_idle_server_sleeps(start, provider, record_property, capsys):
 
 
 @pytest.mark.usefixtures("no_sanitizer")
-@pytest.mark.parametrize("provider", ["tcp", "shm"])
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_idle_server_with_a_client_sleeps(start, provider, capsys):
     server = start(provider, memory_mb=64)
     with Client(server.addr, provider) as client:
@@ -41,7 +41,7 @@ def test_idle_server_with_a_client_sleeps(start, provider, capsys):
 
 
 @pytest.mark.usefixtures("no_sanitizer")
-@pytest.mark.parametrize("provider", ["tcp", "shm"])
+@pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.full)])
 def test_clients_that_left_cost_nothing(start, connect, provider, count):
     server = start(provider, memory_mb=32)
@@ -67,7 +67,7 @@ def test_clients_that_left_cost_nothing(start, connect, provider, count):
 
 
 @pytest.mark.usefixtures("no_sanitizer")
-@pytest.mark.parametrize("provider", ["tcp", "shm"])
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_many_clients_at_once(start, connect, provider):
     server = start(provider, memory_mb=32)
     stub = connect(server)

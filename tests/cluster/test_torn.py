@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from harness import wait_for
+from harness import PROVIDERS, PROVIDERS_AND_AUTO, wait_for
 from load import DELETE, READ, SIZES, WRITE, Worker
 from protocol import stats
 
@@ -41,7 +41,7 @@ def team(server, **task):
     ]
 
 
-@pytest.mark.parametrize("provider", ["tcp", "shm", "auto"])
+@pytest.mark.parametrize("provider", PROVIDERS_AND_AUTO)
 def test_no_value_is_torn(start, connect, provider):
     server = start(provider, memory_mb=128)
     summaries = storm(server, connect(server), 2, team(server))
@@ -49,7 +49,7 @@ def test_no_value_is_torn(start, connect, provider):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("provider", ["tcp", "shm"])
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_no_value_is_torn_while_the_pool_is_full(start, connect, provider):
     """The working set is larger than the pool: refusals, never damage."""
     server = start(provider, memory_mb=12)
@@ -58,14 +58,14 @@ def test_no_value_is_torn_while_the_pool_is_full(start, connect, provider):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("provider", ["tcp", "shm"])
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_one_hot_key_is_never_torn(start, connect, provider):
     server = start(provider, memory_mb=64)
     storm(server, connect(server), 5, team(server, keys=1, sizes=[100, 300000, 2 << 20]))
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("provider", ["tcp", "shm", "auto"])
+@pytest.mark.parametrize("provider", PROVIDERS_AND_AUTO)
 def test_no_value_is_torn_in_minutes(start, connect, provider):
     server = start(provider, memory_mb=64)
     storm(server, connect(server), 180, team(server, keys=20) + team(server, keys=3))

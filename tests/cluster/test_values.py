@@ -6,7 +6,7 @@ import os
 import pytest
 
 from clib import Client, WeftError
-from harness import MIB, Kv, Server, content, scratch_file, wait_for
+from harness import MIB, PROVIDERS, Kv, Server, content, scratch_file, wait_for
 from protocol import stats
 
 # The edges: inline limits of GET and PUT, pages, 64 KiB, those of the pieces of a transfer, and of
@@ -223,7 +223,8 @@ def test_ping_and_stats_answer(one, key):
         assert name in text
 
 
-@pytest.mark.parametrize("asked, shown", [("tcp", b"over tcp"), ("shm", b"over shm"), ("auto", b"over shm")])
+@pytest.mark.parametrize("asked, shown", [(name, b"over " + name.encode()) for name in PROVIDERS] + [
+    ("auto", b"over shm")])
 def test_client_tells_the_way_in_use(start, asked, shown):
     assert shown in Kv(start(asked).addr, asked).ok("ping")
 
@@ -242,7 +243,7 @@ def test_server_listens_at_ipv6(start):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("provider", ["tcp", "shm"])
+@pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("buffer_mb", ["64", "7"])
 def test_value_of_1_gib_comes_back(start, connect, provider, buffer_mb, tmp_path):
     server = start(provider, memory_mb=1100)

@@ -177,7 +177,8 @@ static void stuck_peer_is_bounded(const struct conform *c)
 		weft_batch_close(batch);
 		check(net_stats(f.a).in_flight <= 32);
 	}
-	check(stuck || !hangs(c));
+	/* Of several rails one may take nothing that could hang. */
+	check(stuck || !hangs(c) || net_stats(f.a).quarantined < 16);
 	frozen_close(&f);
 }
 

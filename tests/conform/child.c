@@ -17,19 +17,15 @@
 #include "child_wire.h"
 #include "verdict.h"
 
-#define CHILD_ENV_MAX 8
-
-static char *child_vars[CHILD_ENV_MAX];
-static int child_var_count;
-
-bool child_env(char *text)
+/* What WEFT_PEER_ENV says, for this process. */
+static void child_environment(void)
 {
-	const char *equals = strchr(text, '=');
+	const char *all = getenv("WEFT_PEER_ENV");
+	char *text = strdup(all ? all : ""), *save, *word;
 
-	if (!equals || equals == text || child_var_count == CHILD_ENV_MAX)
-		return false;
-	child_vars[child_var_count++] = text;
-	return true;
+	for (word = text ? strtok_r(text, " ", &save) : NULL; word;
+	     word = strtok_r(NULL, " ", &save))
+		putenv(word);
 }
 
 static _Noreturn void child_exec(const struct conform *c, size_t len, int sock, int fd)
@@ -44,8 +40,7 @@ static _Noreturn void child_exec(const struct conform *c, size_t len, int sock, 
 	snprintf(mode_text, sizeof(mode_text), "%u", c->progress);
 	fcntl(sock, F_SETFD, 0);
 	fcntl(fd, F_SETFD, 0);
-	for (int i = 0; i < child_var_count; i++)
-		putenv(child_vars[i]);
+	child_environment();
 	execv("/proc/self/exe", argv);
 	_exit(127);
 }

@@ -21,9 +21,6 @@ struct child {
 	size_t descriptor_len;
 };
 
-/* NAME=VALUE for the environment of every process started from now on; text must stay. False: not
- * of that form, or too many. */
-bool child_env(char *text);
 /* Starts the process; it opens nothing yet. To be called before any engine is opened. */
 void child_spawn(struct child *child, const struct conform *c, size_t len);
 /* Has it open an engine and register the area with access. opts: only strings and scalars. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The runner: conform --provider NAME [--filter REGEX] [--rails N] [--peer-env NAME=VALUE]...
- * [--list] [--here].
+ * The runner: conform --provider NAME [--filter REGEX] [--rails N] [--list] [--here].
  * --rails: of every engine that a case does not ask for another number.
- * --peer-env sets a variable in the environment of peer processes only, which so may be placed on
- * another host, where hosts are something that the environment decides.
+ * WEFT_PEER_ENV="NAME=VALUE ...", where it is set, is for the environment of peer processes: they
+ * are on another host then, where hosts are something that the environment decides.
  * Output is TAP. Exit status: 0 all passed, 1 a case failed, 77 the provider is absent, 2 usage.
  */
 #include <getopt.h>
@@ -238,7 +237,7 @@ static int run_all(struct runner *r)
 static int usage(void)
 {
 	fprintf(stderr, "usage: conform --provider loop|shm|tcp|efa|efa-direct|verbs "
-			"[--filter REGEX] [--rails N] [--peer-env NAME=VALUE]... "
+			"[--filter REGEX] [--rails N] "
 			"[--list] [--here]\n");
 	return 2;
 }
@@ -249,7 +248,6 @@ int main(int argc, char **argv)
 		{ "provider", required_argument, NULL, 'p' },
 		{ "filter", required_argument, NULL, 'f' },
 		{ "rails", required_argument, NULL, 'r' },
-		{ "peer-env", required_argument, NULL, 'e' },
 		{ "list", no_argument, NULL, 'l' },
 		{ "here", no_argument, NULL, 'h' },
 		{ 0 },
@@ -270,8 +268,6 @@ int main(int argc, char **argv)
 			r.filtered = true;
 		else if (option == 'r')
 			r.rails = (uint32_t)strtoul(optarg, NULL, 10);
-		else if (option == 'e' && child_env(optarg))
-			continue;
 		else if (option == 'l')
 			r.list = true;
 		else if (option == 'h')

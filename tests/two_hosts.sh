@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs a command on host 1 of an emulated cluster of two. WEFT_PEER_ENV tells it the environment, NAME=VALUE
+# separated by blanks, of what it wants to start on host 0.
+#
+#   two_hosts.sh WEFT-EMU [EMU-OPTION]... -- COMMAND [ARG]...
+#
+# Exit status: the command's.
+set -euo pipefail
+
+emu=$1
+shift
+options=()
+while [[ ${1---} != -- ]]; do
+	options+=("$1")
+	shift
+done
+shift
+
+# A process that is stopped stops its emulated device too, which on EFA would go on: so a silent device is
+# given up after a time only that no test comes near.
+TIMEOUT=60s
+base=$(mktemp -d /dev/shm/weft-two-hosts.XXXXXX)
+world=$base/world
+
+# shellcheck disable=SC2317 # called by trap
+remove_world() {
+	"$emu" remove --quiet --force --world "$world" || rm -rf "$world"
+	rm -rf "$base"
+}
+trap remove_world EXIT
+trap 'exit 143' TERM INT
+
+"$emu" create --quiet --world "$world" --hosts 2 --timeout "$TIMEOUT" "${options[@]}" >&2
+# shellcheck disable=SC2016 # for the shell on host 0
+WEFT_PEER_ENV=$("$emu" --quiet --world "$world" --host 0 -- \
+	sh -c 'echo "WEFT_EMU_HOST=$WEFT_EMU_HOST SYSFS_PATH=$SYSFS_PATH"')
+export WEFT_PEER_ENV
+"$emu" --quiet --world "$world" --host 1 -- "$@"
