@@ -14,7 +14,7 @@ static bool ah_gid(struct emu_nic *nic, uint16_t number, uint8_t gid[EMU_GID_BYT
 	bool known;
 
 	pthread_mutex_lock(&nic->ah_lock);
-	known = number < nic->ah_count && nic->ah_entries[number].references;
+	known = number < nic->ah_size && nic->ah_entries[number].references;
 	if (known)
 		memcpy(gid, nic->ah_entries[number].gid, EMU_GID_BYTES);
 	pthread_mutex_unlock(&nic->ah_lock);
