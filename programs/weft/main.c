@@ -3,15 +3,12 @@
  * `weft X ...` runs `weft-X ...`. Links neither libweft nor libfabric, so that `weft doctor` starts
  * on a host where these are missing or broken.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <weft/weft.h>
 
 #include "common/program.h"
 #include "weft/find.h"
@@ -40,25 +37,6 @@ static const struct command commands[] = {
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
-
-const char *weft_version(void)
-{
-	return "weft " WEFT_VERSION;
-}
-
-const char *weft_libfabric_version(void)
-{
-	static char text[32] = "not found";
-	unsigned int (*version)(void);
-	void *library = dlopen("libfabric.so.1", RTLD_NOW | RTLD_LOCAL);
-
-	if (!library)
-		return text;
-	*(void **)&version = dlsym(library, "fi_version");
-	if (version)
-		snprintf(text, sizeof(text), "%u.%u", version() >> 16, version() & 0xffff);
-	return text; /* the library stays: some providers do not survive being unloaded */
-}
 
 /* Folder of this executable. */
 static int own_dir(char buf[PATH_MAX])
