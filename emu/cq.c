@@ -150,14 +150,6 @@ struct ibv_cq *ibv_create_cq(struct ibv_context *context, int cqe, void *cq_cont
 	return ex ? ibv_cq_ex_to_cq(ex) : NULL;
 }
 
-int ibv_resize_cq(struct ibv_cq *cq, int cqe)
-{
-	/* EFA's provider has no resize. */
-	(void)cq;
-	(void)cqe;
-	return EOPNOTSUPP;
-}
-
 int ibv_destroy_cq(struct ibv_cq *ibv_cq)
 {
 	struct emu_cq *cq = emu_cq_of(ibv_cq);

@@ -193,6 +193,7 @@ struct emu_wr {
 	uint64_t wr_id;
 	uint8_t op; /* enum emu_wr_op */
 	bool has_imm, signaled, solicited, is_inline;
+	bool addressed; /* dst_qpn, qkey, gid and ahn are set: wr.c */
 	uint8_t sges;
 	struct ibv_sge sge[2];
 	uint32_t bytes; /* of all sge, or of the inline data */
@@ -225,6 +226,7 @@ struct emu_qp {
 	bool inline_write; /* EFADV_QP_FLAGS_INLINE_WRITE: 128-byte send descriptors */
 	uint32_t index;    /* in nic->qp */
 	uint32_t qkey;
+	uint32_t sq_psn;   /* told, and of no effect */
 	uint8_t rnr_retry; /* 0..6; 7: for ever */
 	struct ibv_qp_cap cap;
 	enum ibv_qp_state state; /* under lock */
