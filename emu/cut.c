@@ -116,23 +116,20 @@ static bool flow_cut(struct emu_srd *srd, struct emu_flow *flow, uint64_t now)
 	struct emu_message *message = flow->queue.first;
 	struct emu_record *record = &flow->record[flow->next_seq % EMU_WINDOW];
 	uint32_t seq = flow->next_seq;
+	struct emu_record next;
 	uint8_t status;
 
-	if (!message || flow->next_seq - flow->una >= EMU_WINDOW)
+	if (!message || flow->full || flow->next_seq - flow->una >= EMU_WINDOW)
 		return false;
-	if (!limit_pass(srd,
-			message->kind == EMU_PACKET_READ ? 0
-			: message->wr.bytes - message->offset < srd->qp->nic->model->mtu
-				? message->wr.bytes - message->offset
-				: (uint32_t)srd->qp->nic->model->mtu,
-			now))
+	message_next(srd, message, &next);
+	if (!limit_pass(srd, next.bytes, now))
 		return false;
 	if (message->kind == EMU_PACKET_DATAGRAM) {
 		srd->limit_paid = false;
 		return datagram_cut(srd, flow, message, now);
 	}
 	flow->qkey = message->wr.qkey;
-	message_next(srd, message, record);
+	*record = next;
 	switch (emit_launch(srd, flow, seq, now, &status)) {
 	case EMU_LAUNCH_FULL:
 		memset(record, 0, sizeof(*record));
@@ -143,12 +140,7 @@ static bool flow_cut(struct emu_srd *srd, struct emu_flow *flow, uint64_t now)
 		return true;
 	case EMU_LAUNCH_FAILED:
 		memset(record, 0, sizeof(*record));
-		if (message->kind == EMU_PACKET_RESPONSE) {
-			message->kind = EMU_PACKET_READ_FAILED;
-			message->status = EMU_STATUS_REMOTE_ADDRESS;
-			return true;
-		}
-		srd_complete(srd, message, status);
+		emit_failed(srd, message, status);
 		return true;
 	case EMU_LAUNCHED:
 		break;
@@ -197,6 +189,7 @@ void emit_pump(struct emu_srd *srd, uint64_t now)
 {
 	struct emu_flow *flow, *stuck = NULL; /* the first that could do nothing since one could */
 
+	srd->pumps++;
 	srd->blocked = false;
 	sleepers_wake(srd, now);
 	emit_held(srd, now);

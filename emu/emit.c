@@ -184,7 +184,6 @@ static bool held_add(struct emu_srd *srd, struct emu_flow *flow, uint32_t seq, u
 		srd->held_due = due;
 	srd->held[srd->held_count++] = (struct emu_held){ due, flow, seq };
 	flow->held++;
-	srd_timer(srd, due);
 	return true;
 }
 
@@ -202,6 +201,7 @@ static void record_hold(struct emu_srd *srd, struct emu_flow *flow, uint32_t seq
 	}
 	record->overtake = overtake;
 	srd->overtaken += overtake != 0;
+	srd_timer(srd, due);
 }
 
 void emit_again(struct emu_srd *srd, struct emu_flow *flow, uint32_t seq, uint64_t due)
@@ -273,6 +273,26 @@ bool emit_cut(const struct emu_srd *srd, const struct emu_flow *flow, uint64_t n
 					     flow->path.place.host, flow->path.place.nic, now);
 }
 
+/* No room at the destination: the record waits, and with it all of its flow, until the bell rings.
+ */
+static enum emu_launch launch_full(struct emu_srd *srd, struct emu_flow *flow, uint32_t seq,
+				   uint64_t now)
+{
+	struct emu_record *record = &flow->record[seq % EMU_WINDOW];
+
+	srd->blocked = true;
+	flow->full = true;
+	flow->full_pump = srd->pumps;
+	if (record->state == EMU_RECORD_HELD)
+		return EMU_LAUNCH_FULL;
+	record->state = EMU_RECORD_HELD;
+	record->sent = now;
+	if (held_add(srd, flow, seq, now))
+		return EMU_LAUNCHED;
+	record->state = EMU_RECORD_FREE;
+	return EMU_LAUNCH_FULL;
+}
+
 /* Emits a record, or holds it, as faults, the device's habit and the link decide. */
 enum emu_launch emit_launch(struct emu_srd *srd, struct emu_flow *flow, uint32_t seq, uint64_t now,
 			    uint8_t *status)
@@ -310,10 +330,8 @@ enum emu_launch emit_launch(struct emu_srd *srd, struct emu_flow *flow, uint32_t
 	result = emit_record(srd, flow, record, seq, verdict.duplicate, status);
 	if (*status)
 		return EMU_LAUNCH_FAILED;
-	if (result == EMU_EMIT_FULL) {
-		srd->blocked = true;
-		return EMU_LAUNCH_FULL;
-	}
+	if (result == EMU_EMIT_FULL)
+		return launch_full(srd, flow, seq, now);
 	if (result == EMU_EMIT_GONE)
 		return EMU_LAUNCH_GONE;
 	if (record->overtake)
@@ -321,8 +339,23 @@ enum emu_launch emit_launch(struct emu_srd *srd, struct emu_flow *flow, uint32_t
 	record->overtake = 0;
 	record->state = EMU_RECORD_OPEN;
 	record->sent = now;
+	flow->full = false;
 	srd->emitted++;
 	return EMU_LAUNCHED;
+}
+
+/* A packet of the message cannot be sent. Data of a read: its reader is told instead. */
+void emit_failed(struct emu_srd *srd, struct emu_message *message, uint8_t status)
+{
+	if (message->kind != EMU_PACKET_RESPONSE) {
+		srd_complete(srd, message, status);
+		return;
+	}
+	message->kind = EMU_PACKET_READ_FAILED;
+	message->status = status == EMU_STATUS_INVALID_LKEY ? EMU_STATUS_REMOTE_ADDRESS : status;
+	message->cut = false;
+	if (!message->queued)
+		flow_queue(srd, message->flow, message);
 }
 
 /* A held record's turn. True: it no longer waits. */
@@ -338,15 +371,22 @@ static bool held_launch(struct emu_srd *srd, struct emu_flow *flow, uint32_t seq
 	case EMU_LAUNCH_FULL:
 		return false;
 	case EMU_LAUNCH_GONE:
-		flow_fail(srd, flow, EMU_STATUS_REMOTE_QPN);
+		if (record->overtake)
+			srd->overtaken--;
+		if (message)
+			srd_complete(srd, message, EMU_STATUS_REMOTE_QPN);
+		memset(record, 0, sizeof(*record));
+		flow_advance(flow);
 		return true;
 	case EMU_LAUNCH_FAILED:
 		if (message)
-			srd_complete(srd, message, status);
+			emit_failed(srd, message, status);
 		/* The number still has to be used up: as a probe. */
-		record->drawn = true;
+		if (record->message)
+			record->message->open--;
 		record->message = NULL;
 		emit_again(srd, flow, seq, now);
+		record->drawn = true;
 		return true;
 	}
 	return true;
@@ -368,7 +408,7 @@ void emit_held(struct emu_srd *srd, uint64_t now)
 		bool turn = now >= held.due ||
 			    (record->overtake && (int32_t)(srd->emitted - record->overtake) >= 0);
 
-		if (waits && (!turn || srd->blocked)) {
+		if (waits && (!turn || (held.flow->full && held.flow->full_pump == srd->pumps))) {
 			i++;
 			continue;
 		}

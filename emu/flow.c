@@ -250,6 +250,14 @@ static void record_answered(struct emu_srd *srd, struct emu_flow *flow, uint32_t
 		message_answered(srd, message, type, status, now);
 }
 
+/* Numbers without a record need no answer any more. */
+void flow_advance(struct emu_flow *flow)
+{
+	while (flow->una != flow->next_seq &&
+	       flow->record[flow->una % EMU_WINDOW].state == EMU_RECORD_FREE)
+		flow->una++;
+}
+
 static uint8_t ack_status(const struct emu_ack *ack, uint32_t distance)
 {
 	for (uint32_t i = 0; i < ack->refusals; i++)
@@ -278,9 +286,7 @@ void flow_acknowledge(struct emu_srd *srd, struct emu_flow *flow, const struct e
 			record_answered(srd, flow, seq, ack_status(ack, distance), now);
 		}
 	}
-	while (flow->una != flow->next_seq &&
-	       flow->record[flow->una % EMU_WINDOW].state == EMU_RECORD_FREE)
-		flow->una++;
+	flow_advance(flow);
 }
 
 /* --- what nobody answers ------------------------------------------------------------------- */
@@ -298,8 +304,8 @@ void flow_fail(struct emu_srd *srd, struct emu_flow *flow, uint8_t status)
 			srd->overtaken--;
 		memset(&flow->record[i], 0, sizeof(flow->record[i]));
 	}
-	flow->answered = flow->lost = false;
-	flow->cut_since = 0;
+	flow->answered = flow->lost = flow->full = false;
+	flow->cut_since = flow->gone_since = 0;
 	flow_restart(srd, flow);
 }
 
@@ -332,10 +338,15 @@ static uint8_t flow_verdict(struct emu_srd *srd, struct emu_flow *flow, uint64_t
 	flow->cut_since = 0;
 	if (flow->lost || srd->world->shared->carrier == EMU_CARRIER_UDP)
 		return now - flow->heard > timeout ? silent_status(srd, flow) : 0;
-	if (!emu_ring_present(srd->world, &flow->path) ||
-	    !engine_alive(srd->world, flow->path.slot, flow->path.generation, now))
-		return EMU_STATUS_REMOTE_QPN;
-	return 0;
+	if (emu_ring_present(srd->world, &flow->path) &&
+	    engine_alive(srd->world, flow->path.slot, flow->path.generation, now)) {
+		flow->gone_since = 0;
+		return 0;
+	}
+	/* Its last answers may lie in our ring: they are taken in before the next look. */
+	if (!flow->gone_since)
+		flow->gone_since = now;
+	return now - flow->gone_since >= EMU_TICK / 2 ? EMU_STATUS_REMOTE_QPN : 0;
 }
 
 /* Pause before packets without an answer go again. Rings lose nothing, so there it is only a

@@ -70,16 +70,19 @@ struct emu_flow {
 	uint32_t qpn, id;
 	uint32_t qkey; /* as last used */
 	struct emu_path path;
-	bool known;    /* path is a device of this world */
-	bool answered; /* ever */
-	bool lost;     /* a fault has dropped packets since the last answer */
-	bool ready;    /* in srd->ready: has messages with packets to cut */
-	bool active;   /* in srd->active: has records or reads open */
+	bool known;         /* path is a device of this world */
+	bool answered;      /* ever */
+	bool lost;          /* a fault has dropped packets since the last answer */
+	bool ready;         /* in srd->ready: has messages with packets to cut */
+	bool active;        /* in srd->active: has records or reads open */
+	bool full;          /* a packet waits for room at the destination, others stay behind it */
+	uint32_t full_pump; /* srd->pumps when that was last seen */
 	uint32_t una, next_seq;
-	uint32_t held;      /* records in srd->held that name this flow */
-	uint32_t reads;     /* READ messages that wait for data */
-	uint64_t heard;     /* last sign of life, or when the first unanswered packet left */
-	uint64_t cut_since; /* 0: not cut */
+	uint32_t held;       /* records in srd->held that name this flow */
+	uint32_t reads;      /* READ messages that wait for data */
+	uint64_t heard;      /* last sign of life, or when the first unanswered packet left */
+	uint64_t cut_since;  /* 0: not cut */
+	uint64_t gone_since; /* the other side's queue pair or process is gone; 0: it is there */
 	struct emu_list queue;
 	struct emu_message *messages;
 	struct emu_flow *hash_next, *ready_next, *active_next;
@@ -138,6 +141,7 @@ struct emu_srd {
 	uint32_t held_count, held_size;
 	uint64_t held_due;           /* the soonest, or earlier */
 	uint32_t emitted, overtaken; /* overtaken: records that wait for srd->emitted */
+	uint32_t pumps;              /* calls of emit_pump() */
 	bool blocked;                /* a carrier was full: try again when woken */
 	bool limit_paid;             /* the next packet has passed the bandwidth limit already */
 	uint64_t limited_until;
@@ -169,6 +173,7 @@ void flow_ready(struct emu_srd *srd, struct emu_flow *flow);        /* it has pa
 void flow_detach(struct emu_srd *srd, struct emu_message *message); /* from all lists and records */
 void flow_acknowledge(struct emu_srd *srd, struct emu_flow *flow, const struct emu_ack *ack,
 		      uint64_t now);
+void flow_advance(struct emu_flow *flow);
 void flow_fail(struct emu_srd *srd, struct emu_flow *flow, uint8_t status);
 void flow_tick(struct emu_srd *srd, uint64_t now);
 void flow_free_all(struct emu_srd *srd);
@@ -189,6 +194,7 @@ enum emu_emit emit_record(struct emu_srd *srd, struct emu_flow *flow, struct emu
 void emit_verdict(struct emu_srd *srd, const struct emu_flow *flow, const struct emu_record *record,
 		  uint32_t seq, uint64_t now, struct emu_verdict *verdict);
 bool emit_cut(const struct emu_srd *srd, const struct emu_flow *flow, uint64_t now);
+void emit_failed(struct emu_srd *srd, struct emu_message *message, uint8_t status);
 /* The record goes (again) when due, with faults asked anew. */
 void emit_again(struct emu_srd *srd, struct emu_flow *flow, uint32_t seq, uint64_t due);
 /* Emits what is due or has been overtaken by enough. */
