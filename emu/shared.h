@@ -55,6 +55,8 @@ struct emu_nic_shared {
 	_Atomic uint64_t next_free; /* emu_now() at which the limit lets the next packet go */
 	_Atomic uint64_t published; /* emu_now() of the last writing of counter files */
 	_Atomic uint64_t counters[EMU_COUNTERS];
+	_Atomic uint64_t shown[EMU_COUNTERS]; /* what the counter files say: sysfs_publish.c */
+	_Atomic uint32_t shown_down;          /* and the port's state */
 };
 
 struct emu_host_shared {

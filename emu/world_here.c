@@ -140,6 +140,9 @@ __attribute__((destructor)) static void here_end(void)
 
 	if (!open_here)
 		return;
+	/* Who looks after the process sees all that it did. */
+	for (uint32_t nic = 0; nic < world.shared->host[world.host].nics; nic++)
+		emu_sysfs_publish(world.dir, world.shared, world.host, nic);
 	emu_world_quit(&world);
 	if (world.own && opened_by == getpid())
 		emu_world_remove(world.dir, why, sizeof(why));
