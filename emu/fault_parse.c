@@ -114,7 +114,7 @@ static int parse_pair(struct emu_fault_text *parse, char *pair)
 	parse->nic = inner.nic;
 	parse->qp = inner.qp;
 	parse->given |= 1u << key;
-	return rc ? emu_fault_wrong(parse, "%s: %s=%s", kind, names[key], detail) : 0;
+	return rc ? emu_fault_wrong(parse, "%s: %s: %s", kind, names[key], detail) : 0;
 }
 
 static void defaults(struct emu_fault_text *parse)
