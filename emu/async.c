@@ -31,6 +31,13 @@ void emu_async_open(struct emu_context *context)
 	pthread_mutex_unlock(&open_lock);
 }
 
+void emu_async_forked(void)
+{
+	pthread_mutex_init(&open_lock, NULL);
+	for (struct emu_context *context = open_contexts; context; context = context->next)
+		pthread_mutex_init(&context->async_lock, NULL);
+}
+
 static void drop_all(struct emu_context *context)
 {
 	struct emu_async *async;

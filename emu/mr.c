@@ -175,6 +175,13 @@ static int check_access(const struct emu_model *model, uint32_t access)
 	return access & ~allowed ? EOPNOTSUPP : 0;
 }
 
+/* Can the page be read, or written? A kernel before 5.14 cannot be asked. */
+static bool page_allows(uint64_t page, int advice)
+{
+	return !madvise((void *)(uintptr_t)page, EMU_PAGE, advice) ||
+	       (errno == EINVAL && madvise(NULL, 0, advice));
+}
+
 /* As pinning does: every page must be mapped, and writable where the device may write. */
 static int check_memory(uint64_t start, uint64_t length, bool writes)
 {
@@ -185,12 +192,7 @@ static int check_memory(uint64_t start, uint64_t length, bool writes)
 	/* MS_ASYNC writes nothing; it fails where a part of the range is not mapped. */
 	if (msync((void *)(uintptr_t)first, last - first + EMU_PAGE, MS_ASYNC))
 		return EFAULT;
-	/* EINVAL: a kernel before 5.14. */
-	if (madvise((void *)(uintptr_t)first, EMU_PAGE, advice) && errno != EINVAL)
-		return EFAULT;
-	if (madvise((void *)(uintptr_t)last, EMU_PAGE, advice) && errno != EINVAL)
-		return EFAULT;
-	return 0;
+	return page_allows(first, advice) && page_allows(last, advice) ? 0 : EFAULT;
 }
 
 static int check_region(const struct emu_model *model, uint64_t start, uint64_t length,

@@ -14,8 +14,14 @@ static struct emu_nic *nics;
 static uint32_t nic_count;
 static struct emu_world *nic_world;
 
+/* Another thread of the parent may have held them. */
 static void child_of_fork(void)
 {
+	for (uint32_t i = 0; i < nic_count; i++) {
+		pthread_mutex_init(&nics[i].mr_lock, NULL);
+		pthread_mutex_init(&nics[i].ah_lock, NULL);
+	}
+	emu_async_forked();
 	emu_world_forked(nic_world);
 }
 

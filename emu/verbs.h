@@ -54,6 +54,9 @@ void emu_context_put(struct emu_context *context);
 void emu_async_open(struct emu_context *context);
 void emu_async_close(struct emu_context *context);
 
+/* In the child of a fork. */
+void emu_async_forked(void);
+
 /* The queue is being destroyed: drops its events that nobody fetched, waits until those that were
  * fetched are acknowledged. */
 void emu_async_forget_cq(struct emu_cq *cq);
