@@ -167,10 +167,12 @@ int mount_devices(const struct place *place, char *why, size_t size);
 int mount_merge(const char *target, const char *source, bool (*shared)(const char *path), char *why,
 		size_t size);
 
-/* Covers the directory by an empty one in memory that shows all of its entries again but those that
- * hides() names; more can then be added. */
-int mount_open_up(const char *path, bool (*hides)(const char *name, void *ctx), void *ctx,
-		  char *why, size_t size);
+/* Whether an entry of the directory that can be seen at behind is to be left out. */
+typedef bool mount_hides(const char *behind, const char *name, void *ctx);
+
+/* Covers the directory by one in memory that shows all of its entries again but those that hides
+ * (NULL: none) names; more can then be added. */
+int mount_open_up(const char *path, mount_hides *hides, void *ctx, char *why, size_t size);
 
 /* Mounts source (file or directory) at target, which is made. */
 int mount_bind(const char *source, const char *target, char *why, size_t size);

@@ -17,21 +17,20 @@
 
 #include "emu/sysfs.h"
 
-/* Directories that keep the machine's own entries; others are the emulated host's alone. */
+/* Directories that show the emulated host's alone; all others keep the machine's own entries too.
+ */
 static bool keeps_entries(const char *path)
 {
-	static const char *const names[] = {
-		"/sys/bus",    "/sys/bus/pci", "/sys/bus/pci/devices", "/sys/bus/pci/drivers",
-		"/sys/class",  "/sys/devices", "/sys/devices/system",  "/sys/devices/system/node",
-		"/sys/module",
-	};
+	static const char *const alone[] = { "/sys/class/infiniband", "/sys/class/infiniband_verbs",
+					     "/sys/bus/pci/drivers/efa", "/sys/module/efa" };
 	static const char root[] = "/sys/devices/pci";
 	size_t i;
 
-	for (i = 0; i < EMU_COUNT(names); i++)
-		if (!strcmp(path, names[i]))
-			return true;
-	return !strncmp(path, root, strlen(root)) && !strchr(path + strlen(root), '/');
+	for (i = 0; i < EMU_COUNT(alone); i++)
+		if (!strcmp(path, alone[i]))
+			return false;
+	/* A device below a root of the PCI tree. */
+	return strncmp(path, root, strlen(root)) != 0 || !strchr(path + strlen(root), '/');
 }
 
 static int write_file(const char *path, const char *text)

@@ -81,25 +81,25 @@ static bool is_dots(const char *name)
 	return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
-int mount_open_up(const char *path, bool (*hides)(const char *name, void *ctx), void *ctx,
-		  char *why, size_t size)
+int mount_open_up(const char *path, mount_hides *hides, void *ctx, char *why, size_t size)
 {
-	char behind[PATH_MAX], front[PATH_MAX];
+	char behind[64], source[PATH_MAX], target[PATH_MAX];
 	const struct dirent *entry;
 	DIR *dir = opendir(path);
 	int rc = 0;
 
 	if (!dir)
 		return say(why, size, errno, "reading", path);
+	/* This stays the directory that is covered. */
+	snprintf(behind, sizeof(behind), "/proc/self/fd/%d", dirfd(dir));
 	if (mount("weft-emu", path, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755"))
 		rc = say(why, size, errno, "mounting a tmpfs on", path);
-	/* dirfd() still is the directory that is covered now. */
 	while (!rc && (entry = readdir(dir))) {
-		if (is_dots(entry->d_name) || (hides && hides(entry->d_name, ctx)))
+		if (is_dots(entry->d_name) || (hides && hides(behind, entry->d_name, ctx)))
 			continue;
-		snprintf(behind, sizeof(behind), "/proc/self/fd/%d/%s", dirfd(dir), entry->d_name);
-		snprintf(front, sizeof(front), "%s/%s", path, entry->d_name);
-		rc = show(behind, front, why, size);
+		snprintf(source, sizeof(source), "%s/%s", behind, entry->d_name);
+		snprintf(target, sizeof(target), "%s/%s", path, entry->d_name);
+		rc = show(source, target, why, size);
 	}
 	closedir(dir);
 	return rc;
@@ -119,20 +119,24 @@ static mode_t type_of(const char *dir, const char *name)
 	return lstat(path, &st) ? 0 : st.st_mode & S_IFMT;
 }
 
-static bool is_shared(const struct merge *merge, const char *name)
+/* A directory of both that is to show the entries of both. target: where merge->target can be seen.
+ */
+static bool is_shared(const struct merge *merge, const char *target, const char *name)
 {
 	char path[PATH_MAX];
 
+	if (type_of(target, name) != S_IFDIR || type_of(merge->source, name) != S_IFDIR)
+		return false;
 	snprintf(path, sizeof(path), "%s/%s", merge->target, name);
 	return merge->shared(path);
 }
 
 /* Whether the tmpfs is to leave this entry out, because source's takes its place. */
-static bool replaced(const char *name, void *ctx)
+static bool replaced(const char *behind, const char *name, void *ctx)
 {
 	const struct merge *merge = ctx;
 
-	return type_of(merge->source, name) && !is_shared(merge, name);
+	return type_of(merge->source, name) && !is_shared(merge, behind, name);
 }
 
 /* Whether source's entry can be put in place without a tmpfs: something to mount it on is there. */
@@ -151,7 +155,7 @@ static int place_entry(const struct merge *merge, const char *name, char *why, s
 	snprintf(target, sizeof(target), "%s/%s", merge->target, name);
 	if (!type_of(merge->target, name))
 		return show(source, target, why, size);
-	if (merge->shared(target))
+	if (is_shared(merge, merge->target, name))
 		return mount_merge(target, source, merge->shared, why, size);
 	return mount_bind(source, target, why, size);
 }
