@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "emu/flow.h"
 #include "emu/trace.h"
@@ -112,6 +114,16 @@ static void packet_fill(const struct emu_flow *flow, const struct emu_record *re
 		packet->flags |= EMU_FLAG_SOLICITED;
 }
 
+static void count_sent(struct emu_nic *nic, uint32_t payload, uint32_t attempt)
+{
+	emu_count(nic, EMU_COUNT_tx_pkts, 1);
+	emu_count(nic, EMU_COUNT_tx_bytes, sizeof(struct emu_packet) + payload);
+	if (attempt) {
+		emu_count(nic, EMU_COUNT_retrans_pkts, 1);
+		emu_count(nic, EMU_COUNT_retrans_bytes, payload);
+	}
+}
+
 enum emu_emit emit_carry(struct emu_srd *srd, struct emu_path *path, struct emu_packet *packet,
 			 const struct iovec *data, int count)
 {
@@ -127,14 +139,8 @@ enum emu_emit emit_carry(struct emu_srd *srd, struct emu_path *path, struct emu_
 		result = emu_udp_emit(engine_udp(), path, packet, data, count);
 	else
 		result = emu_ring_emit(srd->world, path, packet, data, count);
-	if (result == EMU_EMITTED) {
-		emu_count(nic, EMU_COUNT_tx_pkts, 1);
-		emu_count(nic, EMU_COUNT_tx_bytes, sizeof(*packet) + packet->payload);
-		if (packet->flags & EMU_FLAG_RETRANSMIT) {
-			emu_count(nic, EMU_COUNT_retrans_pkts, 1);
-			emu_count(nic, EMU_COUNT_retrans_bytes, packet->payload);
-		}
-	}
+	if (result == EMU_EMITTED)
+		count_sent(nic, packet->payload, packet->attempt);
 	return result;
 }
 
@@ -254,6 +260,9 @@ void emit_verdict(struct emu_srd *srd, const struct emu_flow *flow, const struct
 	fault_packet(srd, flow, record, seq, &about);
 	memset(verdict, 0, sizeof(*verdict));
 	emu_fault_packet(srd->world->shared, &about, now, verdict);
+	if (atomic_load_explicit(&srd->world->shared->process[srd->world->slot].kill,
+				 memory_order_relaxed))
+		kill(getpid(), SIGKILL);
 	if (!verdict->hold)
 		verdict->hold = reorder_draw(srd, &about);
 	emu_trace("packet h%un%u qp %u to h%un%u qp %u %u seq %u bytes %u try %u%s%s%s hold %u "
@@ -315,6 +324,8 @@ enum emu_launch emit_launch(struct emu_srd *srd, struct emu_flow *flow, uint32_t
 			return EMU_LAUNCH_FAILED;
 		}
 		if (verdict.drop) {
+			/* It has left the NIC; the network lost it. */
+			count_sent(srd->qp->nic, record->bytes, record->attempt);
 			flow->lost = true;
 			record->attempt++;
 			emit_again(srd, flow, seq, now + EMU_LOSS_PAUSE);

@@ -29,7 +29,7 @@ bool engine_alive(struct emu_world *world, uint32_t slot, uint32_t generation, u
 {
 	if (slot == world->slot)
 		return generation == world->generation;
-	if (now - atomic_load(&emu_engine.seen[slot].at) > ALIVE_FOR ||
+	if (emu_since(atomic_load(&emu_engine.seen[slot].at), now) > ALIVE_FOR ||
 	    atomic_load(&emu_engine.seen[slot].generation) != generation) {
 		atomic_store(&emu_engine.seen[slot].alive,
 			     emu_world_alive(world, slot, generation));

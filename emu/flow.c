@@ -324,12 +324,6 @@ static bool flow_is_cut(const struct emu_srd *srd, const struct emu_flow *flow, 
 					     flow->path.place.host, flow->path.place.nic, now);
 }
 
-/* Time since then, which another thread may have noted later than this one looked at the clock. */
-static uint64_t since(uint64_t then, uint64_t now)
-{
-	return now > then ? now - then : 0;
-}
-
 /* The status with which a flow has failed by now, or 0. A process that is stopped is waited for, as
  * long as its NIC and link are up. */
 static uint8_t flow_verdict(struct emu_srd *srd, struct emu_flow *flow, uint64_t now)
@@ -339,11 +333,11 @@ static uint8_t flow_verdict(struct emu_srd *srd, struct emu_flow *flow, uint64_t
 	if (flow_is_cut(srd, flow, now)) {
 		if (!flow->cut_since)
 			flow->cut_since = now;
-		return since(flow->cut_since, now) > timeout ? silent_status(srd, flow) : 0;
+		return emu_since(flow->cut_since, now) > timeout ? silent_status(srd, flow) : 0;
 	}
 	flow->cut_since = 0;
 	if (flow->lost || srd->world->shared->carrier == EMU_CARRIER_UDP)
-		return since(flow->heard, now) > timeout ? silent_status(srd, flow) : 0;
+		return emu_since(flow->heard, now) > timeout ? silent_status(srd, flow) : 0;
 	if (emu_ring_present(srd->world, &flow->path) &&
 	    engine_alive(srd->world, flow->path.slot, flow->path.generation, now)) {
 		flow->gone_since = 0;
@@ -352,7 +346,7 @@ static uint8_t flow_verdict(struct emu_srd *srd, struct emu_flow *flow, uint64_t
 	/* Its last answers may lie in our ring: they are taken in before the next look. */
 	if (!flow->gone_since)
 		flow->gone_since = now;
-	return since(flow->gone_since, now) >= EMU_TICK / 2 ? EMU_STATUS_REMOTE_QPN : 0;
+	return emu_since(flow->gone_since, now) >= EMU_TICK / 2 ? EMU_STATUS_REMOTE_QPN : 0;
 }
 
 /* Pause before packets without an answer go again. Rings lose nothing, so there it is only a
@@ -372,7 +366,7 @@ static void flow_resend(struct emu_srd *srd, struct emu_flow *flow, uint64_t now
 		struct emu_record *record = &flow->record[seq % EMU_WINDOW];
 
 		if (record->state != EMU_RECORD_OPEN ||
-		    since(record->sent, now) < resend_pause(srd, record))
+		    emu_since(record->sent, now) < resend_pause(srd, record))
 			continue;
 		record->attempt++;
 		emit_again(srd, flow, seq, now);
@@ -387,7 +381,8 @@ static void flow_probe(struct emu_srd *srd, struct emu_flow *flow, uint64_t now)
 {
 	struct emu_record *record = &flow->record[flow->next_seq % EMU_WINDOW];
 
-	if (!flow->reads || flow->una != flow->next_seq || since(flow->heard, now) < 10 * EMU_TICK)
+	if (!flow->reads || flow->una != flow->next_seq ||
+	    emu_since(flow->heard, now) < 10 * EMU_TICK)
 		return;
 	*record = (struct emu_record){ .type = EMU_PACKET_PROBE };
 	emit_again(srd, flow, flow->next_seq++, now);

@@ -37,7 +37,7 @@ static void rxs_forget(struct emu_srd *srd, uint64_t now)
 		while (*link) {
 			struct emu_rx *rx = *link;
 
-			if (rx->to_ack || now - rx->last < EMU_S) {
+			if (rx->to_ack || emu_since(rx->last, now) < EMU_S) {
 				link = &rx->hash_next;
 				continue;
 			}
@@ -62,7 +62,7 @@ static struct emu_rx *rx_new(struct emu_srd *srd, const struct emu_packet *packe
 	struct emu_rx *rx;
 	uint32_t at;
 
-	if (srd->rx_count >= EMU_FLOWS && now - srd->forgot > EMU_S) {
+	if (srd->rx_count >= EMU_FLOWS && emu_since(srd->forgot, now) > EMU_S) {
 		srd->forgot = now;
 		rxs_forget(srd, now);
 	}

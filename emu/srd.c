@@ -134,6 +134,11 @@ static uint8_t message_kind(const struct emu_srd *srd, const struct emu_wr *wr)
 	}
 }
 
+static uint64_t request_max(const struct emu_qp *qp, const struct emu_wr *wr)
+{
+	return wr->op == EMU_WR_SEND ? qp->nic->model->mtu : qp->nic->model->max_rdma_size;
+}
+
 static int request_add(struct emu_srd *srd, const struct emu_wr *wr)
 {
 	struct emu_qp *qp = srd->qp;
@@ -155,6 +160,10 @@ static int request_add(struct emu_srd *srd, const struct emu_wr *wr)
 	message->remaining = wr->bytes;
 	if (qp->state == IBV_QPS_ERR) {
 		srd_complete(srd, message, EMU_STATUS_FLUSHED);
+		return 0;
+	}
+	if (wr->bytes > request_max(qp, wr)) {
+		srd_complete(srd, message, EMU_STATUS_LOCAL_LENGTH);
 		return 0;
 	}
 	flow_queue(srd, flow, message);

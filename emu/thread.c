@@ -145,7 +145,8 @@ static bool look(struct emu_world *world, uint64_t now, uint64_t *wake, bool *ho
 	for (uint32_t i = 0; i < emu_nic_count(); i++) {
 		struct emu_nic *nic = emu_nic_at(i);
 
-		if (now - atomic_load_explicit(&nic->polled_at, memory_order_relaxed) < HOT) {
+		if (emu_since(atomic_load_explicit(&nic->polled_at, memory_order_relaxed), now) <
+		    HOT) {
 			*hot = true;
 			continue;
 		}

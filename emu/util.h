@@ -28,6 +28,13 @@ static inline uint64_t emu_now(void)
 	return (uint64_t)ts.tv_sec * EMU_S + (uint64_t)ts.tv_nsec;
 }
 
+/* Time since then, which another thread may have noted later than this one looked at the clock: 0
+ * then. */
+static inline uint64_t emu_since(uint64_t then, uint64_t now)
+{
+	return now > then ? now - then : 0;
+}
+
 /* A bijection that spreads every input bit over all output bits (the finaliser of splitmix64). */
 static inline uint64_t emu_mix(uint64_t x)
 {
