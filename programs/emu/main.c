@@ -101,7 +101,9 @@ static bool asks_for_help(int argc, char **argv)
 static char **with_run(int argc, char **argv)
 {
 	static char run[] = "run";
-	char **all = calloc((size_t)argc + 2, sizeof(*all));
+	static char **all; /* for as long as the process lives */
+
+	all = calloc((size_t)argc + 2, sizeof(*all));
 
 	if (!all)
 		return NULL;
