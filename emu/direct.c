@@ -141,7 +141,7 @@ static void stop(struct emu_qp *qp, const char *queue, uint32_t doorbell,
 			 ring->entries);
 		direct->broken = true;
 		if (qp->state != IBV_QPS_RESET && qp->state != IBV_QPS_ERR) {
-			qp->state = IBV_QPS_ERR;
+			__atomic_store_n(&qp->state, IBV_QPS_ERR, __ATOMIC_RELAXED);
 			emu_srd_state_changed(qp);
 		}
 	}
