@@ -98,6 +98,8 @@ struct emu_rx *rx_get(struct emu_srd *srd, const struct emu_packet *packet, uint
 	if (rx->old_id == packet->flow && rx->old_id != rx->id)
 		return NULL; /* of a flow that its sender has given up */
 	rx_restart(rx, packet->flow, packet->una);
+	/* Perhaps of another process, which has the slot of one that is gone. */
+	rx->known = emu_path_init(srd->world, rx->gid, rx->qpn, &rx->path);
 	return rx;
 }
 
