@@ -4,6 +4,9 @@
 program and library of this machine that needs those.
 
 Usage: symbols_test.py LIBRARY LINKS_DIR SYMBOLS.DEF [SANITIZER_RUNTIME]
+
+A library built for the thread sanitizer is looked at and not run: programs that are not
+instrumented do not start with that sanitizer's runtime.
 """
 import glob
 import os
@@ -20,6 +23,7 @@ RUNTIME = sys.argv[4] if len(sys.argv) > 4 else ""
 NAMES = ("libibverbs.so.1", "libefa.so.1")
 FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/lib/*-linux-gnu", "/usr/lib/*-linux-gnu/libibverbs",
            "/usr/local/bin", "/usr/local/lib")
+RUNS = "tsan" not in RUNTIME
 FAILED = []
 
 
@@ -101,6 +105,8 @@ def check_users(ours):
         for name, node in dynamic(path, "--undefined-only"):
             if node and re.match(r"(IBVERBS|EFA)_", node) and (name, node) not in ours:
                 findings.append(f"{path}: {name}@{node}")
+        if not RUNS:
+            continue
         out = run(["ldd", "-r", path], None, LD_LIBRARY_PATH=LINKS, LD_BIND_NOW="1")
         if re.search(r"undefined symbol|not found|not defined", out.stdout + out.stderr):
             findings.append(f"{path}: {out.stdout}{out.stderr}")
@@ -171,8 +177,9 @@ def main():
     check_table(ours)
     check_originals(ours)
     check_users(ours)
-    check_stand_ins()
-    check_ways()
+    if RUNS:
+        check_stand_ins()
+        check_ways()
     sys.exit(1 if FAILED else 0)
 
 
