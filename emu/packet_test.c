@@ -176,27 +176,23 @@ static void test_types(void **state)
 /* --- acknowledgements ---------------------------------------------------------------------------
  */
 
-struct ack_body {
-	struct emu_ack ack;
-	uint8_t refused[2 * EMU_WINDOW + 2];
-};
-
 /* Arrived: all but the last; refused: every step-th from base. */
 static void make_ack(uint32_t base, uint16_t refusals, uint32_t step)
 {
-	struct ack_body body = { .ack = { .base = base, .refusals = refusals } };
+	struct emu_ack ack = { .base = base, .refusals = refusals };
+	uint8_t *refused = whole.payload + sizeof(ack);
 	uint32_t i, at;
 
 	for (i = 0; i < EMU_WINDOW - 1; i++) {
 		at = (base + i) % EMU_WINDOW;
-		body.ack.arrived[at / 64] |= 1ull << at % 64;
+		ack.arrived[at / 64] |= 1ull << at % 64;
 	}
+	make(EMU_PACKET_ACK, (uint16_t)(sizeof(ack) + 2 * refusals));
+	memcpy(whole.payload, &ack, sizeof(ack));
 	for (i = 0; i < refusals; i++) {
-		body.refused[2 * i] = (uint8_t)(i * step);
-		body.refused[2 * i + 1] = 9;
+		refused[2 * i] = (uint8_t)(i * step);
+		refused[2 * i + 1] = 9;
 	}
-	make(EMU_PACKET_ACK, (uint16_t)(sizeof(body.ack) + 2 * refusals));
-	memcpy(whole.payload, &body, whole.packet.payload);
 }
 
 static void test_acks(void **state)

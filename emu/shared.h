@@ -155,7 +155,7 @@ struct emu_area {
 
 static inline struct emu_ring *emu_area_ring(struct emu_area *area, uint32_t index)
 {
-	return (struct emu_ring *)((char *)area + EMU_AREA_BYTES + index * EMU_RING_BYTES);
+	return (void *)((char *)area + EMU_AREA_BYTES + index * EMU_RING_BYTES);
 }
 
 #endif

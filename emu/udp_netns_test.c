@@ -122,9 +122,10 @@ static void second(int ready, int go)
 	open_world(&world, 1, 7, &udp);
 	open_path(&world, 0, 3, &path);
 	CHECK(write(ready, &c, 1) == 1);
-	drain(udp, &arrived, 1);
+	while (!arrived.packets) /* or the alarm */
+		drain(udp, &arrived, 1);
 	drain(udp, &arrived, PACKETS);
-	CHECK(arrived.packets > 0 && !arrived.bad);
+	CHECK(!arrived.bad);
 	printf("%u of %u packets came\n", arrived.packets, PACKETS);
 	send_all(udp, &path);
 	emu_udp_close(udp);
