@@ -105,6 +105,17 @@ static int named_dir(const char *dir, char *why, size_t size)
 		       dir, strerror(errno));
 }
 
+/* A world that its maker cannot open is not left behind. */
+static int made_open(struct emu_world *world, const char *dir, char *why, size_t size)
+{
+	char path[PATH_MAX];
+	int error = emu_world_open(world, dir, why, size);
+
+	if (error && !emu_format(path, sizeof(path), "%s/world", dir))
+		unlink(path);
+	return error;
+}
+
 int emu_world_create(struct emu_world *world, const char *dir,
 		     const struct emu_world_options *options, char *why, size_t size)
 {
@@ -124,7 +135,7 @@ int emu_world_create(struct emu_world *world, const char *dir,
 		emu_why(why, size, error, "cannot make a world in %s: %s%s", dir, strerror(-error),
 			error == -ENOSPC ? "; the file system is full" : "");
 	else
-		error = emu_world_open(world, dir, why, size);
+		error = made_open(world, dir, why, size);
 	if (!error)
 		world->own = own;
 	else if (own)
@@ -164,8 +175,9 @@ static int path_take(struct emu_world *world, const char *dir, char *why, size_t
 		return emu_why(why, size, -errno, "world directory %s: %s", dir, strerror(errno));
 	if (strlen(path) > EMU_DIR_MAX)
 		error = emu_why(why, size, -ENAMETOOLONG,
-				"world directory %s: path longer than %zu bytes; use a shorter one",
-				path, (size_t)EMU_DIR_MAX);
+				"the path of a world's directory has at most %zu bytes; use a "
+				"shorter one than %s",
+				(size_t)EMU_DIR_MAX, path);
 	else
 		strcpy(world->dir, path);
 	free(path);

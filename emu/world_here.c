@@ -59,7 +59,7 @@ static int host_parse(uint32_t *ret, char *why, size_t size)
 
 static int named_open(const char *dir, char *why, size_t size)
 {
-	uint32_t host;
+	uint32_t host = 0;
 	int error;
 
 	error = host_parse(&host, why, size);

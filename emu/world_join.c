@@ -131,7 +131,7 @@ static void slot_take(struct emu_world *world, uint32_t slot, struct emu_area *a
 /* 0: joined as slot. -EAGAIN: another's. Own slots are locked. */
 static int slot_try(struct emu_world *world, uint32_t slot)
 {
-	struct emu_area *area;
+	struct emu_area *area = NULL;
 	int fd, error;
 
 	if (emu_own_find(world->shared, slot))
