@@ -7,7 +7,7 @@
 
 struct ack_body {
 	struct emu_ack ack;
-	uint8_t refused[2 * 128];
+	uint8_t refused[2 * EMU_WINDOW]; /* all: nobody would ask for the rest */
 };
 
 static uint32_t ack_fill(const struct emu_rx *rx, struct ack_body *body)
@@ -22,11 +22,6 @@ static uint32_t ack_fill(const struct emu_rx *rx, struct ack_body *body)
 
 		if (!rx->status[at] || !(rx->arrived[at / 64] >> (at % 64) & 1))
 			continue;
-		if (refusals == 128) {
-			/* The rest is told by the next one: these count as not arrived here. */
-			body->ack.arrived[at / 64] &= ~(1ull << (at % 64));
-			continue;
-		}
 		body->refused[2 * refusals] = (uint8_t)distance;
 		body->refused[2 * refusals + 1] = rx->status[at];
 		refusals++;
