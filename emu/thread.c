@@ -15,6 +15,7 @@
 #include "emu/engine.h"
 #include "emu/sysfs.h"
 #include "emu/verbs.h"
+#include "emu/world_file.h"
 
 #define HOT        (100 * EMU_US) /* a NIC polled less than this ago is looked after by its program */
 #define NAP        (300 * EMU_US) /* of the thread meanwhile */
@@ -308,6 +309,8 @@ struct emu_world *engine_start(struct emu_nic *nic, int *error)
 	return world;
 }
 
+/* Other threads of the program may still post and poll: all that they use stays for the rest of the
+ * process. */
 void emu_engine_stop(void)
 {
 	struct emu_world *world = atomic_load(&emu_engine.world);
@@ -317,13 +320,5 @@ void emu_engine_stop(void)
 	atomic_store(&emu_engine.stop, true);
 	engine_wake(world);
 	pthread_join(emu_engine.thread, NULL);
-	atomic_store(&emu_engine.world, NULL);
-	emu_engine.started = false;
-	if (emu_engine.udp)
-		emu_udp_close(emu_engine.udp);
-	emu_engine.udp = NULL;
-	if (emu_engine.event >= 0)
-		close(emu_engine.event);
-	emu_engine.event = -1;
-	emu_world_leave(world);
+	emu_world_quit(world);
 }

@@ -82,7 +82,7 @@ int emu_post_recv(struct ibv_qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_wr 
 
 /* --- engine.c ------------------------------------------------------------------------------ */
 
-/* The process ends or the library is unloaded: stops the thread, gives the world's slot back. Not
+/* The process ends or the library is unloaded: stops the thread, gives the slot back. Not
  * in a child of fork(). */
 void emu_engine_stop(void);
 
