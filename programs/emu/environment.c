@@ -81,19 +81,21 @@ int find_program(const char *name)
 	}
 }
 
-/* Puts first before the variable's value, unless it stands there already. */
-static int put_first(const char *name, const char *first)
+/* Puts path before the variable's value, or behind it, unless it stands there already. */
+static int put_path(const char *name, const char *path, bool first)
 {
 	const char *old = getenv(name);
-	size_t len = strlen(first);
+	size_t len = strlen(path), old_len = old ? strlen(old) : 0;
 	char *text;
 	int rc;
 
-	if (!old || !*old)
-		return setenv(name, first, 1) ? -errno : 0;
-	if (!strncmp(old, first, len) && (!old[len] || old[len] == ':'))
+	if (!old_len)
+		return setenv(name, path, 1) ? -errno : 0;
+	if (first && !strncmp(old, path, len) && (!old[len] || old[len] == ':'))
 		return 0;
-	if (asprintf(&text, "%s:%s", first, old) < 0)
+	if (!first && old_len >= len && !strcmp(old + old_len - len, path))
+		return 0;
+	if (asprintf(&text, "%s:%s", first ? path : old, first ? old : path) < 0)
 		return -ENOMEM;
 	rc = setenv(name, text, 1) ? -errno : 0;
 	free(text);
@@ -125,10 +127,11 @@ int environment_set(const struct place *place)
 	if (!rc && place->trace[0])
 		rc = setenv("WEFT_EMU_TRACE", place->trace, 1) ? -errno : 0;
 	if (!rc)
-		rc = put_first("LD_LIBRARY_PATH", place->folder);
+		rc = put_path("LD_LIBRARY_PATH", place->folder, true);
 	if (!rc)
 		rc = emu_format(path, sizeof(path), "%s/" LIBRARY, place->folder);
+	/* Behind others: some, as a sanitizer's, insist on being the first. */
 	if (!rc && place->preload)
-		rc = put_first("LD_PRELOAD", path);
+		rc = put_path("LD_PRELOAD", path, false);
 	return rc;
 }

@@ -108,17 +108,38 @@ def test_a_command_finds_the_stand_ins_and_its_host():
 
 def test_options_reach_the_environment(tmp_path):
     trace = tmp_path / "trace"
-    out = emu("--host", "5", "--trace", trace.name, "--preload", "--nics", "3", "--", "env", cwd=tmp_path)
-    env = environment_of(out)
+    env = environment_of(emu("--host", "5", "--trace", trace.name, "--nics", "3", "--", "env", cwd=tmp_path))
     assert env["WEFT_EMU_HOST"] == "5" and env["SYSFS_PATH"].endswith("/host5/sys")
     assert env["WEFT_EMU_TRACE"] == str(trace) and trace.exists()
-    assert env["LD_PRELOAD"] == env["LD_LIBRARY_PATH"].split(":")[0] + "/libibverbs.so.1"
 
 
 def test_what_was_in_the_library_path_stays_behind():
-    out = emu("--", "weft", "emu", "--preload", "--", "env", env={**os.environ, "LD_LIBRARY_PATH": "/one:/two"})
-    folders = environment_of(out)["LD_LIBRARY_PATH"].split(":")
-    assert folders[1:] == ["/one", "/two"], "once only, also when nested"
+    env = {**os.environ, "LD_LIBRARY_PATH": "/one:/two"}
+    folders = environment_of(emu("--", "weft", "emu", "--", "env", env=env))["LD_LIBRARY_PATH"].split(":")
+    assert len(folders) == 3 and folders[1:] == ["/one", "/two"], "once only, also when nested"
+    env["LD_LIBRARY_PATH"] = f"/one:{folders[0]}"
+    folders = environment_of(emu("--", "env", env=env))["LD_LIBRARY_PATH"].split(":")
+    assert folders[0] == folders[2] and folders[1] == "/one", "what stands before it could hide it"
+
+
+@pytest.mark.skipif(SANITIZER != "", reason="a sanitized library cannot be preloaded into other programs")
+def test_preload_is_for_programs_with_a_path_of_their_own(tmp_path):
+    env = environment_of(emu("--preload", "--", "weft", "emu", "--preload", "--", "env"))
+    library = env["LD_LIBRARY_PATH"].split(":")[0] + "/libibverbs.so.1"
+    assert env["LD_PRELOAD"] == library
+    env = environment_of(emu("--preload", "--", "env", env={**os.environ, "LD_PRELOAD": library + ":" + library}))
+    assert env["LD_PRELOAD"] == library + ":" + library
+    # A program with an RPATH (not RUNPATH) finds the machine's own library first.
+    (tmp_path / "main.c").write_text(
+        "#include <stdio.h>\n#include <infiniband/verbs.h>\n"
+        "int main(void) { int n = 0; ibv_get_device_list(&n); printf(\"%d devices\\n\", n); }\n", encoding="ascii")
+    real = subprocess.run(["cc", "-print-file-name=libibverbs.so"], capture_output=True, check=True, text=True).stdout.strip()
+    if not os.path.isabs(real):
+        pytest.skip("no libibverbs to link here")
+    subprocess.run(["cc", "-o", "main", "main.c", "-libverbs", f"-Wl,-rpath,{os.path.dirname(os.path.realpath(real))}",
+                    "-Wl,--disable-new-dtags"], cwd=tmp_path, check=True)
+    assert emu("--nics", "3", "--", str(tmp_path / "main")) == "0 devices\n"
+    assert emu("--nics", "3", "--preload", "--", str(tmp_path / "main")) == "3 devices\n"
 
 
 def test_arguments_are_passed_as_they_are():
@@ -508,6 +529,46 @@ def test_status_shows_who_is_there_and_remove_minds_them(world):
     client.kill()
     server.kill()
     emu("remove", "--world", world)
+
+
+# --- the examples of the man page -----------------------------------------------------------------------
+
+
+def examples():
+    """Blocks of the man page that are not marked as never run: [(what stands before it, text)]."""
+    page = (ROOT / "docs/man/weft-emu.1.scd.in").read_text(encoding="utf-8").split("# EXAMPLES", 1)[1]
+    parts = page.split("\n```\n")
+    return [(before, text) for before, text in zip(parts[::2], parts[1::2]) if "(not run)" not in before]
+
+
+EXAMPLES = examples()
+NEEDED = ["fi_info", "fi_pingpong", "ibv_devices", "ibv_devinfo", "ib_send_bw"]
+
+
+@pytest.mark.full
+@pytest.mark.skipif(SANITIZER != "" or not all(map(shutil.which, NEEDED)), reason="needs " + ", ".join(NEEDED))
+@pytest.mark.parametrize("text", [text for _, text in EXAMPLES if not text.startswith("#!")], ids=str.strip)
+def test_examples_of_the_man_page_work(text, tmp_path):
+    if "--mount" in text and not may_mount():
+        pytest.skip("no mount namespaces here")
+    place = f"/dev/shm/weft-test-{os.getpid()}"
+    for name, content in [("pair.sh", next(text for _, text in EXAMPLES if text.startswith("#!"))),
+                          ("server", "#!/bin/sh\nibv_devices; sleep 2\n"), ("client", "#!/bin/sh\nibv_devices; sleep 2\n")]:
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    result = run(["bash", "-ec", text.replace("/dev/shm/w", place)], cwd=tmp_path, timeout=120)
+    assert result.returncode == 0, result
+    assert not os.path.exists(place)
+    if "-W hw_counters" in text:
+        assert int(re.search(rb"tx_bytes=(\d+)", result.stdout).group(1)) >= 1000 * 4096
+    elif "pingpong" in text or "pair.sh" in text:
+        assert result.stdout.count(b"=10 ") == 12, "six sizes on both sides"
+    elif "ib_send_bw" in text:
+        assert result.stdout.count(b"BW average") == 2
+    elif "/dev/shm" in text:
+        assert b"fault 1: rnr:dst=h0,count=100" in result.stdout and result.stdout.count(b"rdmap") >= 16
+    else:
+        assert result.stdout.count(b"rdmap") >= 30, "32 devices of p5.48xlarge"
 
 
 # --- mounts -------------------------------------------------------------------------------------------
