@@ -143,8 +143,12 @@ bool emu_fault_kill(struct emu_world_shared *world, uint32_t host, uint64_t now)
  * right although threads wake late. */
 #define EMU_LIMIT_BURST 1000000ull
 
-/* How long (ns) a packet of so many bytes must wait for the NIC's bandwidth limit; 0: it may go,
- * and is accounted for. Limits: emu_nic_shared.rate and faults of kind limit, the lowest counts. */
+/* The longest that is asked of a packet at a time, since limits may be raised meanwhile. */
+#define EMU_LIMIT_WAIT 20000000ull
+
+/* How long (ns) a packet of so many bytes must wait for the NIC's bandwidth limit, and then ask
+ * again; 0: it may go, and is accounted for. Limits: emu_nic_shared.rate and faults of kind limit,
+ * the lowest counts. */
 uint64_t emu_limit(struct emu_world_shared *world, uint32_t host, uint32_t nic, uint64_t bytes,
 		   uint64_t now);
 

@@ -49,7 +49,7 @@ static uint64_t cost_of(uint64_t bytes, uint64_t rate, uint64_t lot)
 uint64_t emu_limit(struct emu_world_shared *world, uint32_t host, uint32_t nic, uint64_t bytes,
 		   uint64_t now)
 {
-	uint64_t rate, cost, next, base, most;
+	uint64_t rate, cost, next, base, most, wait;
 	_Atomic uint64_t *word;
 
 	if (host >= EMU_HOSTS || nic >= EMU_NICS)
@@ -65,8 +65,10 @@ uint64_t emu_limit(struct emu_world_shared *world, uint32_t host, uint32_t nic, 
 		 * by a lower limit. */
 		most = STALE + cost_of(bytes > EMU_BIG_BYTES ? bytes : EMU_BIG_BYTES, rate, 0) + 1;
 		base = next < now || next - now > most ? now : next;
-		if (base - now > EMU_LIMIT_BURST)
-			return base - now - EMU_LIMIT_BURST;
+		if (base - now > EMU_LIMIT_BURST) {
+			wait = base - now - EMU_LIMIT_BURST;
+			return wait < EMU_LIMIT_WAIT ? wait : EMU_LIMIT_WAIT;
+		}
 	} while (!atomic_compare_exchange_weak_explicit(
 		word, &next, base + cost, memory_order_relaxed, memory_order_relaxed));
 	return 0;

@@ -215,7 +215,9 @@ static void test_raise(void **state)
 
 	limit(shared, 1);
 	assert_int_equal(emu_limit(&shared->world, 1, 2, 9000, START), 0);
-	assert_true(emu_limit(&shared->world, 1, 2, 9000, START) > 8000 * EMU_S);
+	assert_int_equal(emu_limit(&shared->world, 1, 2, 9000, START), EMU_LIMIT_WAIT);
+	assert_int_equal(emu_limit(&shared->world, 1, 2, 9000, START + 8000 * EMU_S),
+			 EMU_LIMIT_WAIT);
 	limit(shared, 1000000000);
 	assert_int_equal(emu_limit(&shared->world, 1, 2, 9000, START), 0);
 	check_rate(shared, 1000000000, EMU_S / 4);
