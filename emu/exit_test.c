@@ -76,6 +76,7 @@ static bool start(struct ends *ends)
 
 	if (!pd)
 		return false;
+	ibv_free_device_list(devices);
 	ends->mr = ibv_reg_mr(pd, ends->buffer, sizeof(ends->buffer), IBV_ACCESS_LOCAL_WRITE);
 	ends->cq = ibv_create_cq(context, 64, NULL, NULL, 0);
 	init.send_cq = init.recv_cq = ends->cq;
