@@ -78,6 +78,10 @@ int emu_world_join(struct emu_world *world, char *why, size_t size);
 /* Gives the slot back. */
 void emu_world_leave(struct emu_world *world);
 
+/* Marks this process's slot as given back while its threads may still use what is mapped: for the
+ * end of the process. Peers find no queue pair of it any more; the lock goes with the process. */
+void emu_world_quit(struct emu_world *world);
+
 /* In the child of a fork: forgets the slot without giving back what is the parent's. */
 void emu_world_forked(struct emu_world *world);
 

@@ -38,10 +38,6 @@ int emu_tree_remove(int fd, const char *name);
 /* Removes private worlds of this user that no process has open. */
 void emu_world_sweep(const char *parent);
 
-/* Marks this process's slot as given back while its threads may still use what is mapped: for the
- * end of the process. The lock goes with the process. */
-void emu_world_quit(struct emu_world *world);
-
 /* --- slots this process holds: world_own.c ------------------------------------------------------
  *
  * A process loses its lock on a file when it closes any descriptor of that file. So the file of a

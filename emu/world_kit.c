@@ -13,7 +13,7 @@
 #include "emu/util.h"
 #include "emu/world_file.h"
 
-#define LIMIT_S 60
+#define LIMIT_S 120
 
 void kit_dir_make(char dir[64])
 {

@@ -25,7 +25,7 @@ void kit_host(struct emu_world *world, uint32_t host, const char *profile, uint3
 /* Runs body in a child; its answer is the exit status (0: well). No cmocka assertions in there. */
 pid_t kit_child(int (*body)(void *argument), void *argument);
 
-/* Waits at most 60 s for the child, kills it after that. Its exit status, or -signal. */
+/* Waits at most 120 s for the child, kills it after that. Its exit status, or -signal. */
 int kit_wait(pid_t child);
 
 void kit_sleep_us(unsigned int us);
