@@ -355,13 +355,18 @@ enum emu_launch emit_launch(struct emu_srd *srd, struct emu_flow *flow, uint32_t
 	return EMU_LAUNCHED;
 }
 
-/* A packet of the message cannot be sent. Data of a read: its reader is told instead. */
+/* A packet of the message cannot be sent. Data of a read: its reader is told instead; of packets
+ * that are under way only the numbers matter. */
 void emit_failed(struct emu_srd *srd, struct emu_message *message, uint8_t status)
 {
 	if (message->kind != EMU_PACKET_RESPONSE) {
 		srd_complete(srd, message, status);
 		return;
 	}
+	for (uint32_t i = 0; i < EMU_WINDOW; i++)
+		if (message->flow->record[i].message == message)
+			message->flow->record[i].message = NULL;
+	message->open = 0;
 	message->kind = EMU_PACKET_READ_FAILED;
 	message->status = status == EMU_STATUS_INVALID_LKEY ? EMU_STATUS_REMOTE_ADDRESS : status;
 	message->cut = false;
