@@ -31,15 +31,26 @@ struct crew {
 	const struct crew_options *options;
 	struct member members[EMU_HOSTS];
 	uint32_t running;
-	int status;        /* of the first that failed */
-	uint64_t kill_at;  /* EMU_NEVER: nobody was asked to end */
-	int signals;       /* signalfd */
-	sigset_t old_mask; /* commands get it back */
+	int status;       /* of the first that failed */
+	uint64_t kill_at; /* EMU_NEVER: nobody was asked to end */
+	int signals;      /* signalfd */
 	struct sigaction old_pipe;
 };
 
-/* --- in the process that becomes the command
- * -----------------------------------------------------*/
+static sigset_t held, before; /* signals that are passed on; the mask that commands get back */
+
+void crew_hold(void)
+{
+	size_t i;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGCHLD);
+	for (i = 0; i < EMU_COUNT(passed_on); i++)
+		sigaddset(&held, passed_on[i]);
+	sigprocmask(SIG_BLOCK, &held, &before);
+}
+
+/* --- in the process that becomes the command --- */
 
 /* Only returns on failure, with the exit status. */
 static int become(const struct crew_options *options, uint32_t host, pid_t parent)
@@ -60,6 +71,7 @@ static int become(const struct crew_options *options, uint32_t host, pid_t paren
 		return fail(RUN_FAILED, "prctl: %s", strerror(errno));
 	if (parent && getppid() != parent)
 		return RUN_FAILED;
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	execvp(argv[0], argv);
 	rc = errno;
 	return fail(rc == ENOENT ? RUN_NOT_FOUND : RUN_NO_EXEC, "cannot run %s: %s",
@@ -93,12 +105,10 @@ static _Noreturn void run_member(const struct crew *crew, uint32_t host, int pip
 	if (options->place.hosts && redirect(pipes, options->prefix))
 		_exit(fail(RUN_FAILED, "host %u: its input and output: %s", host, strerror(errno)));
 	sigaction(SIGPIPE, &crew->old_pipe, NULL);
-	sigprocmask(SIG_SETMASK, &crew->old_mask, NULL);
 	_exit(become(options, host, parent));
 }
 
-/* --- in the launcher
- * --------------------------------------------------------------------------------*/
+/* --- in the launcher --- */
 
 static void close_pair(int pair[2])
 {
@@ -250,17 +260,10 @@ static void step(struct crew *crew)
 static int begin_signals(struct crew *crew)
 {
 	struct sigaction action = { .sa_handler = SIG_IGN };
-	sigset_t set;
-	size_t i;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	for (i = 0; i < EMU_COUNT(passed_on); i++)
-		sigaddset(&set, passed_on[i]);
-	sigprocmask(SIG_BLOCK, &set, &crew->old_mask);
 	sigaction(SIGPIPE, &action, &crew->old_pipe);
 	signal(SIGCHLD, SIG_DFL);
-	crew->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	crew->signals = signalfd(-1, &held, SFD_CLOEXEC | SFD_NONBLOCK);
 	return crew->signals < 0 ? -errno : 0;
 }
 

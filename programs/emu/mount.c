@@ -64,14 +64,34 @@ static int enter_user_namespace(void)
 	return rc;
 }
 
+/* From here on mounts stay in this namespace. The root of a chroot may be no mount of its own; then
+ * what is mounted on must be. */
+static int keep_mounts_here(void)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	if (mount(NULL, "/sys", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount(NULL, "/dev", NULL, MS_REC | MS_PRIVATE, NULL))
+		return -errno;
+	return 0;
+}
+
 static int enter_namespace(char *why, size_t size)
 {
 	int rc = unshare(CLONE_NEWNS) ? -errno : 0;
 
 	if (rc == -EPERM)
 		rc = enter_user_namespace();
-	if (!rc && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		rc = -errno;
+	if (!rc)
+		rc = keep_mounts_here();
+	if (rc == -EINVAL) {
+		snprintf(why, size,
+			 "the root directory, /sys and /dev must be mounts, as in a chroot that "
+			 "has a sysfs and a /dev");
+		return rc;
+	}
 	if (rc)
 		snprintf(why, size,
 			 "no mount namespace can be had here (%s): run as root, give the container "

@@ -128,8 +128,10 @@ int command_run(const struct request *request)
 	rc = check_options(request);
 	if (!rc)
 		rc = prepare(&crew, request);
-	if (!rc)
-		rc = session_make(&session, request, &setup, crew.place.host, crew.count);
+	if (rc)
+		return rc;
+	crew_hold();
+	rc = session_make(&session, request, &setup, crew.place.host, crew.count);
 	if (rc)
 		return rc;
 	crew.place.world = session.world.dir;
