@@ -366,86 +366,6 @@ static void killed_at_any_point(void **state)
 	}
 }
 
-/* --- forks --------------------------------------------------------------------------------------
- */
-
-static int leave_in_child(void *argument)
-{
-	struct emu_world *world = argument;
-
-	emu_world_leave(world);
-	return world->slot ? 1 : 0;
-}
-
-static int join_in_child(void *argument)
-{
-	struct emu_world *world = argument;
-
-	emu_world_forked(world);
-	if (world->slot || world->area || world->rings)
-		return 1;
-	if (join(world))
-		return 2;
-	if (world->slot != 2)
-		return 3;
-	/* The parent's slot is now another process's, and lives. */
-	if (!emu_world_alive(world, 1, world->shared->process[1].generation))
-		return 4;
-	emu_world_close(world);
-	return 0;
-}
-
-static void a_child_gives_back_nothing_of_its_parent(void **state)
-{
-	struct emu_world *world = *state;
-
-	assert_int_equal(join(world), 0);
-	atomic_store(&world->area->ring[0][0], 4);
-	assert_int_equal(kit_wait(kit_child(leave_in_child, world)), 0);
-	assert_int_equal(kit_wait(kit_child(join_in_child, world)), 0);
-	assert_int_equal(world->shared->process[1].state, EMU_PROCESS_LIVE);
-	assert_int_equal(world->area->ring[0][0], 4);
-	assert_true(emu_world_alive(world, 1, world->generation));
-}
-
-/* --- the end of a process -----------------------------------------------------------------------
- */
-
-static int quit_and_wait(void *argument)
-{
-	struct told *told = argument;
-	struct emu_world *world = calloc(1, sizeof(*world));
-
-	if (emu_world_open(world, dir, why, sizeof(why)) || join(world))
-		return 1;
-	atomic_store(&world->area->ring[0][1], 3);
-	emu_world_quit(world);
-	/* What is mapped may still be used by other threads. */
-	atomic_store(&world->area->ring[0][2], 3);
-	atomic_store(&told->slot, world->slot);
-	return until(&told->go) ? 0 : 2;
-}
-
-/* The slot is nobody else's as long as the process is there. */
-static void quitting_keeps_the_slot_until_the_end(void **state)
-{
-	struct emu_world *world = *state;
-	struct told *told = told_new(1);
-	pid_t child = kit_child(quit_and_wait, told);
-
-	assert_true(until(&told->slot));
-	assert_int_equal(emu_world_area(world, 1)->ring[0][1], 0);
-	assert_int_equal(world->shared->process[1].state, EMU_PROCESS_FREE);
-	assert_int_equal(join(world), 0);
-	assert_int_equal(world->slot, 2);
-	emu_world_leave(world);
-	atomic_store(&told->go, 1);
-	assert_int_equal(kit_wait(child), 0);
-	assert_int_equal(join(world), 0);
-	assert_int_equal(world->slot, 1);
-	assert_int_equal(world->area->ring[0][2], 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,10 +378,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_world_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_dead_are_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(killed_at_any_point, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_child_gives_back_nothing_of_its_parent, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(quitting_keeps_the_slot_until_the_end, setup,
-						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
