@@ -14,7 +14,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 enum emu_fault_kind {
 	EMU_FAULT_NONE,
@@ -75,12 +74,6 @@ enum emu_call {
 };
 
 struct emu_world_shared;
-
-/* Prints kinds and keys. */
-void emu_fault_help(FILE *out);
-
-/* Name of a kind; NULL for NONE. */
-const char *emu_fault_name(enum emu_fault_kind kind);
 
 /* Parses text into *fault (number left 0; start and end relative to now). -EINVAL: why says what is
  * wrong.

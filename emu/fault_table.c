@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "emu/fault_table.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 const struct emu_fault_kind_row emu_fault_kinds[EMU_FAULT_KINDS] = {
-#define EMU_FAULT_KIND(id, name, keys, help) [EMU_FAULT_##id] = { name, keys, help },
+#define EMU_FAULT_KIND(id, name, keys, help) [EMU_FAULT_##id] = { name, keys },
 #define EMU_FAULT_KEY(id, name, unit, help)
 #include "emu/fault.def"
 #undef EMU_FAULT_KIND
@@ -15,7 +14,7 @@ const struct emu_fault_kind_row emu_fault_kinds[EMU_FAULT_KINDS] = {
 
 const struct emu_fault_key_row emu_fault_keys[EMU_FAULT_KEYS] = {
 #define EMU_FAULT_KIND(id, name, keys, help)
-#define EMU_FAULT_KEY(id, name, unit, help) [EMU_KEY_##id] = { name, unit, help },
+#define EMU_FAULT_KEY(id, name, unit, help) [EMU_KEY_##id] = { name, unit },
 #include "emu/fault.def"
 #undef EMU_FAULT_KIND
 #undef EMU_FAULT_KEY
@@ -102,45 +101,4 @@ int emu_name_near(const char *const *names, int count, const char *text, size_t 
 		}
 	}
 	return near;
-}
-
-static void print_wrapped(FILE *out, const char *words, int column)
-{
-	size_t length;
-	int at = column;
-
-	while (*words) {
-		length = strcspn(words, " ");
-		if (at + (int)length + 1 > 96) {
-			fprintf(out, "\n%*s", column, "");
-			at = column;
-		}
-		at += fprintf(out, "%s%.*s", at == column ? "" : " ", (int)length, words);
-		words += length + strspn(words + length, " ");
-	}
-	fputc('\n', out);
-}
-
-void emu_fault_help(FILE *out)
-{
-	int i;
-
-	fputs("Faults are written KIND[:key=value[,key=value]...].\n\nKinds:\n", out);
-	for (i = EMU_FAULT_NONE + 1; i < EMU_FAULT_KINDS; i++) {
-		fprintf(out, "  %-14s ", emu_fault_kinds[i].name);
-		print_wrapped(out, emu_fault_kinds[i].help, 17);
-		fprintf(out, "%17s", "");
-		print_wrapped(out, emu_fault_kinds[i].keys, 17);
-	}
-	fputs("\nKeys (those marked ! must be given):\n", out);
-	for (i = 0; i < EMU_FAULT_KEYS; i++) {
-		fprintf(out, "  %-14s ", emu_fault_keys[i].name);
-		print_wrapped(out, emu_fault_keys[i].help, 17);
-		fprintf(out, "%17s%s\n", "", emu_fault_keys[i].unit);
-	}
-}
-
-const char *emu_fault_name(enum emu_fault_kind kind)
-{
-	return kind > EMU_FAULT_NONE && kind < EMU_FAULT_KINDS ? emu_fault_kinds[kind].name : NULL;
 }

@@ -17,11 +17,11 @@ enum emu_fault_key {
 };
 
 struct emu_fault_kind_row {
-	const char *name, *keys, *help;
+	const char *name, *keys;
 };
 
 struct emu_fault_key_row {
-	const char *name, *unit, *help;
+	const char *name, *unit;
 };
 
 extern const struct emu_fault_kind_row emu_fault_kinds[EMU_FAULT_KINDS]; /* [NONE]: no names */
