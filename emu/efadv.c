@@ -3,6 +3,8 @@
  * The EFA-only entry points (libefa.so.1). Structs are read and written as far as inlen says that
  * the program knows them; what a program that is newer than abi.h adds must be zero.
  */
+#include "emu/efadv.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -11,23 +13,6 @@
 #include "emu/model.h"
 #include "emu/qp.h"
 #include "emu/verbs.h"
-
-struct efadv_wq_attr;
-struct efadv_cq_attr;
-struct efadv_mr_attr;
-struct efadv_sq_depth_attr;
-struct efadv_rq_depth_attr;
-
-/* Newer than the headers of rdma-core 44. */
-int efadv_query_mr(struct ibv_mr *mr, struct efadv_mr_attr *attr, uint32_t inlen);
-int efadv_query_qp_wqs(struct ibv_qp *qp, struct efadv_wq_attr *sq, struct efadv_wq_attr *rq,
-		       uint32_t inlen);
-int efadv_query_cq(struct ibv_cq *cq, struct efadv_cq_attr *attr, uint32_t inlen);
-int efadv_get_max_sq_depth(struct ibv_context *context, struct efadv_sq_depth_attr *attr,
-			   uint32_t inlen);
-int efadv_get_max_rq_depth(struct ibv_context *context, struct efadv_rq_depth_attr *attr,
-			   uint32_t inlen);
-struct efadv_qp *efadv_qp_from_ibv_qp_ex(struct ibv_qp_ex *qp);
 
 /* Copies what the program knows of a struct into ours of size bytes. False: it says something that
  * we do not know. */
@@ -82,7 +67,6 @@ int efadv_query_device(struct ibv_context *context, struct efadv_device_attr *at
 	return 0;
 }
 
-/* The functions of depth answer a depth, or -errno. */
 int efadv_get_max_sq_depth(struct ibv_context *context, struct efadv_sq_depth_attr *attr,
 			   uint32_t inlen)
 {

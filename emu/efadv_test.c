@@ -1,22 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The EFA-only entry points, as programs of older and newer rdma-core call them. */
+#include "emu/efadv.h"
 #include "emu/verbs_fake.h"
-
-struct efadv_wq_attr;
-struct efadv_cq_attr;
-struct efadv_mr_attr;
-struct efadv_sq_depth_attr;
-struct efadv_rq_depth_attr;
-
-int efadv_query_mr(struct ibv_mr *mr, struct efadv_mr_attr *attr, uint32_t inlen);
-int efadv_query_qp_wqs(struct ibv_qp *qp, struct efadv_wq_attr *sq, struct efadv_wq_attr *rq,
-		       uint32_t inlen);
-int efadv_query_cq(struct ibv_cq *cq, struct efadv_cq_attr *attr, uint32_t inlen);
-int efadv_get_max_sq_depth(struct ibv_context *context, struct efadv_sq_depth_attr *attr,
-			   uint32_t inlen);
-int efadv_get_max_rq_depth(struct ibv_context *context, struct efadv_rq_depth_attr *attr,
-			   uint32_t inlen);
-struct efadv_qp *efadv_qp_from_ibv_qp_ex(struct ibv_qp_ex *qp);
 
 /* A struct of the program, and what lies behind it. */
 #define ROOM 96
