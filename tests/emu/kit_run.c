@@ -5,6 +5,7 @@
  * Linked with emu_world, as `weft emu` is. The runner never opens files of the world itself in a
  * process that uses verbs: the kernel would drop the emulator's record locks when it closes them.
  */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <getopt.h>
 #include <signal.h>
@@ -19,6 +20,8 @@
 #include "emu/world.h"
 #include "kit.h"
 #include "kit_own.h"
+
+#define WORLD_NAME "weft-emu-test."
 
 static struct emu_world *world; /* of the case; mapped before the fork */
 static unsigned int worlds;     /* made by this process */
@@ -103,7 +106,7 @@ static int world_begin(struct emu_world *made, const struct kit_world *wanted, c
 	char dir[128];
 	int rc;
 
-	snprintf(dir, sizeof(dir), "/dev/shm/weft-emu-test.%d.%u", (int)getpid(), worlds++);
+	snprintf(dir, sizeof(dir), "/dev/shm/" WORLD_NAME "%d.%u", (int)getpid(), worlds++);
 	rc = emu_world_create(made, dir, &options, why, size);
 	if (!rc)
 		rc = world_hosts(made, wanted, why, size);
@@ -246,6 +249,25 @@ static void run_case(struct runner *r, const struct kit_case *c)
 	report(r, c->name, status, kit_now() - start);
 }
 
+/* Worlds of runners that were killed. */
+static void sweep(void)
+{
+	struct dirent *entry;
+	char path[300], why[256];
+	DIR *dir = opendir("/dev/shm");
+	int pid;
+
+	while (dir && (entry = readdir(dir))) {
+		if (sscanf(entry->d_name, WORLD_NAME "%d.", &pid) != 1 || !kill(pid, 0) ||
+		    errno != ESRCH)
+			continue;
+		snprintf(path, sizeof(path), "/dev/shm/%s", entry->d_name);
+		emu_world_remove(path, why, sizeof(why));
+	}
+	if (dir)
+		closedir(dir);
+}
+
 /* The tests mean nothing over the system's own library, which finds no device here. */
 static bool on_the_emulator(void)
 {
@@ -300,6 +322,7 @@ int kit_main(int argc, char **argv, const struct kit_case *cases)
 	}
 	if (!r.list && !on_the_emulator())
 		return KIT_FAILED;
+	sweep();
 	run_all(&r, cases);
 	if (!r.list)
 		printf("# %d passed, %d failed, %d skipped\n", r.number - r.failed - r.skipped,
