@@ -77,6 +77,7 @@ static void purge(void **state)
 	assert_int_equal(ibv_start_poll(cq, &none), 0);
 	assert_int_equal(cq->wr_id, 0);
 	assert_int_equal(ibv_destroy_qp(gone), 0);
+	assert_null(emu_cq_ex_of(cq)->current.qp); /* it is freed memory now */
 	assert_int_equal(ibv_next_poll(cq), 0);
 	assert_int_equal(cq->wr_id, 1);
 	ibv_end_poll(cq);
