@@ -47,7 +47,7 @@ static void unlock(struct emu_cq *cq)
 /* The entry of the work queue may be used again. Under cq->lock. */
 static void give_back(const struct emu_cqe *cqe)
 {
-	if (!cqe->qp || cqe->unsolicited)
+	if (!cqe->qp || cqe->unsolicited || cqe->given_back)
 		return;
 	atomic_fetch_sub(cqe->receive ? &cqe->qp->rq_used : &cqe->qp->sq_used, 1);
 }

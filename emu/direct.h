@@ -38,13 +38,14 @@ void emu_direct_qp_reset(struct emu_qp *qp);
  * descriptors. Not under qp->lock. */
 unsigned int emu_direct_take(struct emu_qp *qp);
 
-/* efadv_query_cq(): makes the ring on the first call, sets cq->direct and moves completions that
+/* efadv_query_cq(): makes the ring on the first call, sets cq->direct and puts completions that
  * nobody has polled into it. 0 or errno > 0 as above. Takes cq->lock. */
 int emu_direct_cq(struct emu_cq *cq, struct emu_direct_queue *ret);
 void emu_direct_cq_free(struct emu_cq *cq);
 
 /* emu_cq_push(), where cq->direct is set: writes the completion, and gives its entry of the send or
- * receive queue back (sq_used, rq_used), as polling does otherwise. Under cq->lock, also where
+ * receive queue back (sq_used, rq_used), as polling does otherwise. It is put among cq->entries
+ * too, without cqe->qp, for programs that only asked and go on to poll. Under cq->lock, also where
  * cq->single. True: the program may have asked through the doorbell to be told of it, so the
  * channel must have an event. (cq->armed, by ibv_req_notify_cq(), counts as for all other queues.)
  *

@@ -75,6 +75,16 @@ static int check_able(const struct emu_cq *cq)
 	return EOPNOTSUPP;
 }
 
+/* Completions that nobody has polled. Each is kept again in the place behind the last. */
+static void move(struct emu_cq *cq)
+{
+	for (uint32_t count = cq->head - cq->tail; count; count--) {
+		struct emu_cqe cqe = cq->entries[cq->tail++ & (cq->size - 1)];
+
+		emu_direct_cq_push(cq, &cqe);
+	}
+}
+
 int emu_direct_cq(struct emu_cq *cq, struct emu_direct_queue *ret)
 {
 	struct emu_direct_cq *direct, *spare;
@@ -89,8 +99,7 @@ int emu_direct_cq(struct emu_cq *cq, struct emu_direct_queue *ret)
 	if (!cq->direct) {
 		cq->direct = spare;
 		spare = NULL;
-		for (; cq->tail != cq->head; cq->tail++)
-			emu_direct_cq_push(cq, &cq->entries[cq->tail & (cq->size - 1)]);
+		move(cq);
 	}
 	direct = cq->direct;
 	pthread_spin_unlock(&cq->lock);
@@ -185,6 +194,18 @@ static bool asked(struct emu_direct_cq *direct)
 	return true;
 }
 
+/* To be told of a ring is not to have to use it: the library's functions find the completion as
+ * well. The oldest goes where nobody calls them. */
+static void keep(struct emu_cq *cq, const struct emu_cqe *cqe)
+{
+	struct emu_cqe *entry = &cq->entries[cq->head & (cq->size - 1)];
+
+	if (cq->head++ - cq->tail == cq->size)
+		cq->tail++;
+	*entry = *cqe;
+	entry->given_back = true;
+}
+
 bool emu_direct_cq_push(struct emu_cq *cq, const struct emu_cqe *cqe)
 {
 	struct emu_direct_cq *direct = cq->direct;
@@ -203,6 +224,7 @@ bool emu_direct_cq_push(struct emu_cq *cq, const struct emu_cqe *cqe)
 	slot->status = desc.status;
 	memcpy(&slot->qp_num, &desc.qp_num, sizeof(desc) - offsetof(struct emu_desc_cqe, qp_num));
 	direct->written++;
+	keep(cq, cqe);
 	__atomic_store_n(&slot->flags, desc.flags | phase, __ATOMIC_RELEASE);
 	return asked(direct);
 }

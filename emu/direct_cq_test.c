@@ -103,7 +103,7 @@ static void test_completion_sgid(void **state)
  * with each round. */
 static void test_phase(void **state)
 {
-	struct emu_cqe *entries = calloc(test_cq.size, sizeof(*entries));
+	struct emu_cqe *entries = calloc(test_cq.size, sizeof(*entries)), *own = test_cq.entries;
 
 	(void)state;
 	test_cq.entries = entries;
@@ -113,7 +113,14 @@ static void test_phase(void **state)
 			(struct emu_cqe){ .wr_id = i, .qp = &test_qp, .opcode = IBV_WC_SEND };
 	atomic_store(&test_qp.sq_used, 1000);
 	make();
-	assert_int_equal(test_cq.head, test_cq.tail);
+	/* The library's functions find them as well, with no entry to give back. */
+	assert_int_equal(test_cq.head - test_cq.tail, 5);
+	for (uint32_t i = 0; i < 5; i++) {
+		const struct emu_cqe *kept = &entries[(test_cq.tail + i) & (test_cq.size - 1)];
+
+		assert_int_equal(kept->wr_id, i);
+		assert_true(kept->given_back);
+	}
 	for (uint32_t i = 5; i < 200; i++) {
 		const struct emu_desc_cqe *before = cqe_at(i);
 
@@ -125,6 +132,9 @@ static void test_phase(void **state)
 		assert_int_equal(cqe_at(i)->req_id, i);
 		assert_int_equal(cqe_at(i)->flags & 1, !(i / 64 & 1));
 	}
+	assert_int_equal(test_cq.head - test_cq.tail, 64);
+	assert_int_equal(entries[test_cq.tail & 63].wr_id, 200 - 64);
+	test_cq.entries = own;
 	free(entries);
 }
 

@@ -114,6 +114,8 @@ int setup(void **state)
 	memset(&test_cq, 0, sizeof(test_cq));
 	test_cq.nic = &nic;
 	test_cq.size = 64;
+	test_cq.entries = calloc(256, sizeof(*test_cq.entries));
+	assert_non_null(test_cq.entries);
 	pthread_spin_init(&test_cq.lock, PTHREAD_PROCESS_PRIVATE);
 	memset(&test_qp, 0, sizeof(test_qp));
 	test_qp.nic = &nic;
@@ -143,6 +145,7 @@ int teardown(void **state)
 	(void)state;
 	emu_direct_qp_free(&test_qp);
 	emu_direct_cq_free(&test_cq);
+	free(test_cq.entries);
 	assert_null(test_qp.direct);
 	assert_null(test_cq.direct);
 	return 0;

@@ -137,6 +137,7 @@ struct emu_cqe {
 	bool unsolicited;
 	bool receive; /* of the receive queue */
 	bool solicited;
+	bool given_back; /* its entry already: the queue is mapped, direct_cq.c */
 	uint16_t ahn;  /* of the sender; EMU_AH_UNKNOWN */
 	uint16_t slot; /* index in the queue it completes: given back when polled; also the direct
 			  req_id */

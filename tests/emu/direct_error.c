@@ -383,6 +383,44 @@ static void sizes(void)
 	kit_nic_close(&nic);
 }
 
+/* To be told of the queues is not to have to use them. */
+static void asked_only(void)
+{
+	static const struct kit_ep_options options = { .sends = 8, .recvs = 8, .cqes = 16 };
+	struct kit_direct direct;
+	struct kit_bench bench;
+	struct ibv_sge sge;
+	struct kit_cqe cqe;
+	struct kit_wc wc;
+	struct kit_wr wr;
+
+	kit_bench_open(&bench, &options);
+	for (uint32_t i = 0; i < 200; i++) {
+		/* From some time on, with two completions not yet polled. */
+		if (i == 10)
+			kit_direct_open(&direct, &bench.ep);
+		sge = kit_sge(&bench.area, 0, 64);
+		check_int(kit_recv(&bench.ep, i, &sge, 1), 0);
+		wr = kit_bench_wr(&bench, KIT_SEND, 64);
+		wr.id = 1000 + i;
+		check_int(kit_post(&bench.ep, &wr), 0);
+		if (i == 9)
+			continue;
+		for (uint32_t end = 0; end < (i == 10 ? 4 : 2); end++) {
+			if (i & 1)
+				until(kit_poll_plain(bench.ep.own_cq, &wc));
+			else
+				kit_wait(bench.ep.own_cq, &wc);
+			check_int(wc.status, 0);
+			if (i >= 10)
+				kit_direct_wait(&direct, &cqe);
+		}
+	}
+	check(!kit_poll(bench.ep.own_cq, &wc));
+	check(!kit_direct_poll(&direct, &cqe));
+	kit_bench_close(&bench);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct kit_case cases[] = {
@@ -396,6 +434,7 @@ int main(int argc, char **argv)
 		{ "doorbell of receives goes too far", receives_ahead, { .hosts = 1 } },
 		{ "garbage in the rings", garbage, { .hosts = 1 } },
 		{ "not supported", off, { .hosts = 1, .device = "direct=0" } },
+		{ "asked for, not used", asked_only, { .hosts = 1 } },
 		{ "structs of other versions", sizes, { .hosts = 1 } },
 		{ 0 },
 	};

@@ -305,17 +305,6 @@ void kit_direct_event(struct kit_direct *direct)
 /* --- one of two processes -----------------------------------------------------------------------
  */
 
-static int access_of(const struct kit_nic *nic)
-{
-	int access = IBV_ACCESS_LOCAL_WRITE;
-
-	if (nic->efa.device_caps & EFADV_DEVICE_ATTR_CAPS_RDMA_READ)
-		access |= IBV_ACCESS_REMOTE_READ;
-	if (nic->efa.device_caps & KIT_CAPS_RDMA_WRITE)
-		access |= IBV_ACCESS_REMOTE_WRITE;
-	return access;
-}
-
 void kit_side_open(struct kit_side *side, struct kit_peer *peer,
 		   const struct kit_ep_options *options, size_t bytes, int flags)
 {
@@ -326,7 +315,7 @@ void kit_side_open(struct kit_side *side, struct kit_peer *peer,
 	side->peer = peer;
 	kit_nic_open(&side->nic, 0);
 	kit_area_open(&side->area, bytes);
-	kit_area_register(&side->area, &side->nic, access_of(&side->nic));
+	kit_area_register(&side->area, &side->nic, kit_access(&side->nic));
 	if (flags & KIT_SIDE_CHANNEL) {
 		own.channel = side->channel = ibv_create_comp_channel(side->nic.context);
 		check(side->channel);
