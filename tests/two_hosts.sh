@@ -18,8 +18,8 @@ done
 shift
 
 # A process that is stopped stops its emulated device too, which on EFA would go on: so a silent device is
-# given up after a time only that no test comes near.
-TIMEOUT=60s
+# given up after a longer time than tests stop a process for.
+TIMEOUT=5s
 base=$(mktemp -d /dev/shm/weft-two-hosts.XXXXXX)
 world=$base/world
 

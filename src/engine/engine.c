@@ -212,7 +212,8 @@ static int open_flights(struct weft *weft)
 	int rc;
 
 	for (i = 0; i < weft->rail_count; i++)
-		depth += weft->rails[i].depth;
+		/* Twice where records rest after a failure. */
+		depth += weft->rails[i].depth << weft->rails[i].provider->errors_repeat;
 	rc = pool_init(&weft->flights, sizeof(struct flight), depth);
 	return rc ? err_set(rc, "out of memory for %u operations", depth) : 0;
 }

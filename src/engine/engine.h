@@ -44,7 +44,8 @@ struct rail {
 	uint64_t queued_bytes;
 	uint32_t quiet_polls;
 	uint64_t posted, done, errors, bytes;
-	int broken; /* the code it failed with */
+	int broken;        /* the code it failed with */
+	struct list spent; /* flights that failed and may be reported again */
 	uint8_t addr[PORT_ADDRESS_MAX];
 	size_t addr_len;
 };
@@ -62,8 +63,10 @@ struct flight {
 	struct transfer *transfer;
 	struct rail *rail;
 	uint64_t len;
-	bool detached;    /* its transfer has ended: quarantined */
-	struct list link; /* in peer->flights */
+	bool detached; /* its transfer has ended: quarantined */
+	bool spent;    /* has ended; what is still reported of it means nothing */
+	uint64_t spent_ns;
+	struct list link; /* in peer->flights, or in rail->spent */
 };
 
 /*
@@ -198,6 +201,8 @@ struct weft_peer {
 	bool gone_told, user_gone, by_user;
 	uint64_t met_ns, connect_deadline_ns;
 	uint32_t in_flight, quarantined, sends, transfers;
+	uint64_t lose_ns; /* when its operations are taken for ended; 0: they end themselves */
+	bool lost;        /* that has happened: the provider keeps them, and so its address */
 	_Atomic(void *) data;
 };
 
@@ -314,6 +319,10 @@ void flight_pump(struct weft *weft);
 /* The peer's process is dead: the provider will not end this flight, and nothing touches its memory
  * any more. Its slot on the rail stays taken. */
 void flight_lose(struct weft *weft, struct flight *flight);
+/* The same, and the provider will not mention it any more. */
+void flight_forget(struct weft *weft, struct flight *flight);
+/* Gives back records that nothing can be reported of any more. */
+void flight_reclaim(struct weft *weft, uint64_t now_ns);
 void flight_event(struct weft *weft, struct rail *rail, const struct event *event);
 void transfer_end(struct transfer *transfer, int state, int error, int provider_error);
 void peer_make_ready(struct weft_peer *peer);
@@ -331,6 +340,8 @@ void batch_run_callbacks(struct weft *weft);
 int peer_get(struct weft *weft, const struct wire_descriptor *descriptor, struct weft_peer **ret);
 struct weft_peer *peer_find(const struct weft *weft, const uint8_t id[WIRE_ID_BYTES]);
 void peer_fail(struct weft_peer *peer, int reason);
+/* Its process is gone: what is in flight to it will end, where the provider does not end it too. */
+void peer_gone(struct weft_peer *peer);
 void peer_release(struct weft_peer *peer); /* frees it when nothing needs it any more */
 void peer_expire(struct weft *weft, uint64_t now_ns);
 void peer_check_pids(struct weft *weft, uint64_t now_ns);

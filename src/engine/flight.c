@@ -144,6 +144,7 @@ static void flight_started(struct flight *flight, struct transfer *transfer, str
 	flight->rail = rail;
 	flight->len = len;
 	flight->detached = false;
+	flight->spent = false;
 	list_add_tail(&peer->flights, &flight->link);
 	rail->in_flight++;
 	rail->queued_bytes += len;

@@ -3,7 +3,12 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "engine/engine.h"
+
+/* A provider that reports an operation's failure once for each of its packets has done so by then.
+ */
+#define SPENT_NS (30 * NSEC_PER_SEC)
 
 static void note_error(struct transfer *transfer, struct rail *rail, const struct event *event)
 {
@@ -48,6 +53,56 @@ void flight_lose(struct weft *weft, struct flight *flight)
 	batch_released(batch);
 }
 
+/* The record is used again: at once, or when no further report of its failure can come. */
+static void retire(struct weft *weft, struct flight *flight, bool failed)
+{
+	struct rail *rail = flight->rail;
+
+	if (!failed || !rail->provider->errors_repeat) {
+		pool_put(&weft->flights, flight);
+		return;
+	}
+	flight->spent = true;
+	flight->transfer = NULL;
+	flight->spent_ns = clock_ns();
+	list_add_tail(&rail->spent, &flight->link);
+	engine_timer(weft, flight->spent_ns + SPENT_NS);
+}
+
+static void leave_rail(struct flight *flight)
+{
+	flight->rail->in_flight--;
+	flight->rail->queued_bytes -= flight->len;
+}
+
+void flight_forget(struct weft *weft, struct flight *flight)
+{
+	flight_lose(weft, flight);
+	leave_rail(flight);
+	retire(weft, flight, true);
+}
+
+void flight_reclaim(struct weft *weft, uint64_t now_ns)
+{
+	struct flight *flight;
+	struct list *link;
+	uint32_t i;
+
+	for (i = 0; i < weft->rail_count; i++) {
+		struct rail *rail = &weft->rails[i];
+
+		while ((link = list_first(&rail->spent))) {
+			flight = list_entry(link, struct flight, link);
+			if (now_ns < flight->spent_ns + SPENT_NS || !rail->quiet_polls) {
+				engine_timer(weft, flight->spent_ns + SPENT_NS);
+				break;
+			}
+			list_del(link);
+			pool_put(&weft->flights, flight);
+		}
+	}
+}
+
 static void flight_ended(struct weft *weft, struct flight *flight, const struct event *event)
 {
 	struct transfer *transfer = flight->transfer;
@@ -56,10 +111,11 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	struct weft_batch *batch;
 	struct weft_peer *peer;
 
-	rail->in_flight--;
-	rail->queued_bytes -= flight->len;
+	if (flight->spent)
+		return;
+	leave_rail(flight);
 	if (!transfer) { /* lost with its peer's process */
-		pool_put(&weft->flights, flight);
+		retire(weft, flight, event->error);
 		return;
 	}
 	remote = transfer->remote;
@@ -73,7 +129,7 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 		rail->bytes += flight->len;
 		transfer->placed += flight->len;
 	}
-	pool_put(&weft->flights, flight);
+	retire(weft, flight, event->error);
 	flight_settle(transfer);
 	if (!list_empty(&peer->queue))
 		peer_make_ready(peer);

@@ -81,6 +81,7 @@ static int open_rail(struct plan_open *plan, const struct provider *p, const cha
 	if (weft->rail_count == ENGINE_RAILS_MAX)
 		return err_set(-WEFT_ELIMIT, "%u rails in all", ENGINE_RAILS_MAX);
 	memset(rail, 0, sizeof(*rail));
+	list_init(&rail->spent);
 	rc = p->transport->open(&rail->port, &opts);
 	if (rc)
 		return rc;

@@ -11,7 +11,10 @@
 
 #define SHM_PEERS_MAX 250u /* libfabric's shm takes 256, its own endpoint among them */
 #define PROBE_NS      (50 * NSEC_PER_MSEC) /* between two looks at a handshake that hangs */
-#define DEAD_KEPT     1024u                /* engines without on_peer_gone: so many stay readable */
+/* What a process that is gone has left in the network has arrived or is lost by then, and the
+ * device has ended what waited for an answer of its device. */
+#define LOSE_NS   (2 * NSEC_PER_SEC)
+#define DEAD_KEPT 1024u /* engines without on_peer_gone: so many stay readable */
 
 static uint64_t id_key(const uint8_t id[WIRE_ID_BYTES])
 {
@@ -100,7 +103,7 @@ void peer_forget_rails(struct weft_peer *peer, enum port_forget why)
 
 	for (i = 0; i < peer->way->count; i++) {
 		rail = way_rail(peer->weft, peer->way, i);
-		if (peer->has_dest[i])
+		if (peer->has_dest[i] && !peer->lost)
 			rail->ops->forget(rail->port, peer->dests[i], why);
 		peer->has_dest[i] = false;
 	}
@@ -251,6 +254,34 @@ static void end_transfers(struct weft_peer *peer, int state, int reason)
 	}
 }
 
+void peer_gone(struct weft_peer *peer)
+{
+	const struct rail *rail = way_rail(peer->weft, peer->way, 0);
+
+	if (peer->lose_ns || !peer->way->provider->never_ends || !rail->limits.emulated)
+		return;
+	peer->lose_ns = clock_ns() + LOSE_NS;
+	engine_timer(peer->weft, peer->lose_ns);
+}
+
+/* Operations that only the software of a dead peer would have ended. */
+static void lose_flights(struct weft_peer *peer, uint64_t now_ns)
+{
+	struct list *link, *after;
+
+	if (!peer->lose_ns || list_empty(&peer->flights))
+		return;
+	if (now_ns < peer->lose_ns) {
+		engine_timer(peer->weft, peer->lose_ns);
+		return;
+	}
+	peer->lost = true;
+	list_for_each_safe(link, after, &peer->flights)
+		flight_forget(peer->weft, list_entry(link, struct flight, link));
+	engine_signal(peer->weft);
+	peer_release(peer);
+}
+
 void peer_fail(struct weft_peer *peer, int reason)
 {
 	struct weft *weft = peer->weft;
@@ -275,6 +306,8 @@ void peer_fail(struct weft_peer *peer, int reason)
 		holding_drop(list_entry(link, struct holding, peer_link));
 	drop_outbox(peer);
 	list_del(&peer->ready);
+	if (reason == -WEFT_EPEERGONE)
+		peer_gone(peer);
 	weft->gone_pending = true;
 	engine_signal(weft);
 }
@@ -353,6 +386,8 @@ void peer_expire(struct weft *weft, uint64_t now_ns)
 	struct list *link, *after;
 	struct weft_peer *peer;
 
+	list_for_each_safe(link, after, &weft->dead_peers)
+		lose_flights(list_entry(link, struct weft_peer, link), now_ns);
 	list_for_each_safe(link, after, &weft->peers)
 	{
 		peer = list_entry(link, struct weft_peer, link);

@@ -170,6 +170,7 @@ static void run_timers(struct weft *weft)
 	batch_expire(weft, now);
 	peer_expire(weft, now);
 	peer_check_pids(weft, now);
+	flight_reclaim(weft, now);
 }
 
 int engine_step(struct weft *weft, bool all_rails)

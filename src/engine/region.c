@@ -148,13 +148,14 @@ static int start_revoke(struct weft *weft, void *arg)
 
 static bool holders_guarded(const struct weft_region *region)
 {
-	const struct holding *holding;
+	const struct weft_peer *peer;
 	const struct list *link;
 
 	list_for_each(link, &region->holdings)
 	{
-		holding = list_entry(link, struct holding, region_link);
-		if (!holding->peer->way->provider->unregister_guards)
+		peer = list_entry(link, struct holding, region_link)->peer;
+		if (!peer->way->provider->unregister_guards ||
+		    way_rail(peer->weft, peer->way, 0)->limits.emulated)
 			return false;
 	}
 	return true;

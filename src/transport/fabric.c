@@ -2,6 +2,10 @@
 /* Life of a libfabric port: one domain, endpoint, completion queue, event queue, address vector. */
 #include "transport/fabric.h"
 
+#ifdef FABRIC_HAS_EMULATED
+#include <rdma/fi_ext.h>
+#endif
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,43 +24,6 @@ const char *weft_libfabric_version(void)
 	if (!text[0])
 		snprintf(text, sizeof(text), "%u.%u", FI_MAJOR(version), FI_MINOR(version));
 	return text;
-}
-
-int fabric_code(int error)
-{
-	switch (abs(error)) {
-	case 0:
-		return 0;
-	case FI_EAGAIN:
-		return -EAGAIN;
-	case FI_ENOMEM:
-		return -ENOMEM;
-	case FI_ECONNREFUSED:
-	case FI_ECONNRESET:
-	case FI_ECONNABORTED:
-	case FI_ENOTCONN:
-	case FI_ESHUTDOWN:
-	case FI_EHOSTUNREACH:
-	case FI_EHOSTDOWN:
-	case FI_ENETUNREACH:
-	case FI_ETIMEDOUT:
-	case FI_ECANCELED:
-	case EPIPE:
-		return -WEFT_EPEERGONE;
-	case FI_EACCES:
-	case FI_EPERM:
-	case FI_EKEYREJECTED:
-		return -WEFT_EREFUSED;
-	default:
-		return -WEFT_EPROVIDER;
-	}
-}
-
-int fabric_failed(const struct port *port, int rc, const char *call)
-{
-	return err_set(rc == -FI_ENOMEM ? -ENOMEM : -WEFT_EPROVIDER, "%s: %s on %s (%s): %s (%d)",
-		       port->provider->name, call, port->info->domain_attr->name,
-		       port->info->fabric_attr->prov_name, fi_strerror(-rc), -rc);
 }
 
 static int open_cq(struct port *port)
@@ -81,6 +48,26 @@ static int open_cq(struct port *port)
 	return rc ? fabric_failed(port, rc, "fi_cq_open") : 0;
 }
 
+/* Whether software does what a device cannot. A version that cannot tell emulates writes always. */
+static bool emulates(const struct port *port)
+{
+#ifdef FABRIC_HAS_EMULATED
+	static const int options[] = { FI_OPT_EFA_EMULATED_READ, FI_OPT_EFA_EMULATED_WRITE };
+	size_t i;
+
+	for (i = 0; port->provider->emulates && i < sizeof(options) / sizeof(options[0]); i++) {
+		bool value = true;
+		size_t len = sizeof(value);
+
+		if (fi_getopt(&port->ep->fid, FI_OPT_ENDPOINT, options[i], &value, &len) || value)
+			return true;
+	}
+	return false;
+#else
+	return port->provider->emulates;
+#endif
+}
+
 static int open_ep(struct port *port)
 {
 	int rc;
@@ -97,6 +84,7 @@ static int open_ep(struct port *port)
 		fabric_failed(port, rc, "fi_ep_bind");
 	else if ((rc = fi_enable(port->ep)) != 0)
 		fabric_failed(port, rc, "fi_enable");
+	port->emulated = rc == 0 && emulates(port);
 	if (rc)
 		fi_close(&port->ep->fid);
 	return rc ? (rc == -FI_ENOMEM ? -ENOMEM : -WEFT_EPROVIDER) : 0;
@@ -253,6 +241,7 @@ static int fabric_open(struct port **ret, const struct port_opts *opts)
 	rc = fabric_getinfo(opts->provider, opts->device, opts->bind_addr, &port->info);
 	if (rc)
 		goto free_port;
+	port->inject = opts->provider->inject_silent ? 0 : port->info->tx_attr->inject_size;
 	rc = open_objects(port);
 	if (rc)
 		goto free_info;
@@ -392,6 +381,7 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	ret->depth = (uint32_t)port->info->tx_attr->size;
 	ret->inject = (uint32_t)port->info->tx_attr->inject_size;
 	/* Later versions answer each peer by itself, and copy small ones through a buffer. */
+	ret->emulated = port->emulated;
 	ret->direct = port->provider->direct && fi_version() < FI_VERSION(1, 18);
 	ret->max_message = port->info->ep_attr->max_msg_size;
 	memcpy(ret->libfabric, device.libfabric, sizeof(ret->libfabric));

@@ -48,6 +48,8 @@ struct port {
 	struct fabric_slot *rx_repost; /* handed out by the last poll */
 	uint32_t polls;
 	uint32_t addresses;         /* inserted */
+	size_t inject;              /* messages up to this size are injected */
+	bool emulated;              /* port_limits.emulated */
 	int fd;                     /* to sleep on; -1: none */
 	uint64_t next_key;          /* of a random sequence, where the application chooses keys */
 	struct fabric_local *local; /* same-process ends of host-local providers; else NULL */
@@ -68,6 +70,8 @@ void fabric_describe(const struct fi_info *info, struct port_device *ret);
 int fabric_failed(const struct port *port, int rc, const char *call);
 /* Code of weft for a libfabric error number (positive or negative). */
 int fabric_code(int error);
+/* The same for an operation that failed, which the provider's own number may tell better. */
+int fabric_meaning(const struct port *port, int error, int provider_error);
 
 /* -WEFT_EENVIRONMENT when a FI_EFA_* variable would make libfabric's efa call abort(). */
 int fabric_efa_env(bool efa_asked);

@@ -62,7 +62,7 @@ int fabric_send(struct port *port, uint64_t dest, const void *head, size_t head_
 	memcpy(slot->data, head, head_len);
 	if (len)
 		memcpy(slot->data + head_len, body, len);
-	if (head_len + len <= port->info->tx_attr->inject_size) {
+	if (head_len + len <= port->inject) {
 		rc = fi_inject(port->ep, slot->data, head_len + len, dest);
 		return rc == 0 ? 1 : fabric_code((int)rc);
 	}
@@ -171,7 +171,7 @@ static bool completion_error(struct port *port, struct event *event)
 	snprintf(port->error_text, sizeof(port->error_text), "%s on %s: %s (%d), provider: %s (%d)",
 		 port->info->fabric_attr->prov_name, port->info->domain_attr->name,
 		 fi_strerror(entry.err), entry.err, text, entry.prov_errno);
-	event->error = fabric_code(entry.err);
+	event->error = fabric_meaning(port, entry.err, entry.prov_errno);
 	event->provider_error = entry.prov_errno;
 	slot = entry.op_context;
 	if (!slot)

@@ -5,6 +5,23 @@
 
 #include "transport/transport.h"
 
+/*
+ * Completion statuses of EFA devices (rdma-core efa_io_defs.h) and numbers of libfabric's efa
+ * (prov/efa/src/efa_errno.h), which libfabric's own error numbers merge.
+ */
+static const struct port_meaning efa_meanings[] = {
+	{ 7, -WEFT_EREFUSED },   /* the remote registration is not there or does not reach so far */
+	{ 8, -WEFT_EPEERGONE },  /* reset by the remote */
+	{ 9, -WEFT_EPEERGONE },  /* no such queue pair there */
+	{ 13, -WEFT_EPEERGONE }, /* answers no more */
+	{ 14, -WEFT_EPEERGONE }, /* does not know us */
+	{ 15, -WEFT_EPEERGONE }, /* never answered */
+	{ 4111, -WEFT_EREFUSED },  /* key or bounds, emulated operations */
+	{ 4124, -WEFT_EPEERGONE }, /* answers no more */
+	{ 4126, -WEFT_EPEERGONE }, /* never answered */
+	{ 0 },
+};
+
 const struct provider providers[] = {
 #define PROVIDER(...) { __VA_ARGS__ },
 #include "transport/fabric.def"

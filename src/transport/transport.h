@@ -35,6 +35,12 @@ enum port_wrong_key {
 	WRONG_KEY_UNGUARDED, /* may succeed, or never end and block the way to that peer */
 };
 
+/* What a provider's own number for an error means; the last has provider 0. */
+struct port_meaning {
+	int provider;
+	int code; /* of weft */
+};
+
 /* A row of fabric.def. */
 struct provider {
 	const char *name;          /* weft's name, for weft_opts.provider */
@@ -49,13 +55,21 @@ struct provider {
 	bool shares_device;        /* several rails may use one device */
 	bool binds_address;        /* weft_opts.bind_addr applies */
 	bool unregister_guards;    /* a closed registration stops what arrives late */
-	uint32_t addresses_max;    /* in an endpoint's life; 0: no bound. See fabric_forget() */
-	bool socket_address;       /* peers' addresses are those of TCP listeners */
-	bool direct;               /* OP_DIRECT, before libfabric 1.18 */
-	uint32_t message_max;      /* larger ones are sent in parts; 0: PORT_MESSAGE_MAX */
-	bool has_wait_fd;          /* the completion queue offers a descriptor to sleep on */
-	uint64_t caps;             /* asked besides FI_MSG | FI_RMA */
-	uint64_t mode;             /* mode bits that the port can honour */
+	bool emulates;      /* the target's software may do what a device cannot: then a wrong
+			     * key crashes the target (wrong_key does not hold), and a closed
+			     * registration stops nothing. See port_limits.emulated */
+	bool errors_repeat; /* an operation may be reported as failed several times */
+	bool never_ends;    /* emulated operations to a dead peer may stay for ever; the peer cannot
+			     * be forgotten then */
+	bool inject_silent; /* that an injected message was lost is not told */
+	const struct port_meaning *meanings; /* of its errors; NULL: libfabric's numbers say all */
+	uint32_t addresses_max; /* in an endpoint's life; 0: no bound. See fabric_forget() */
+	bool socket_address;    /* peers' addresses are those of TCP listeners */
+	bool direct;            /* OP_DIRECT, before libfabric 1.18 */
+	uint32_t message_max;   /* larger ones are sent in parts; 0: PORT_MESSAGE_MAX */
+	bool has_wait_fd;       /* the completion queue offers a descriptor to sleep on */
+	uint64_t caps;          /* asked besides FI_MSG | FI_RMA */
+	uint64_t mode;          /* mode bits that the port can honour */
 	enum port_wrong_key wrong_key;
 	const struct transport *transport;
 };
@@ -82,6 +96,7 @@ struct port_limits {
 	uint32_t depth;
 	uint32_t inject;
 	bool direct;          /* OP_DIRECT is understood */
+	bool emulated;        /* READ or WRITE is done by software at the target */
 	uint64_t max_message; /* largest READ or WRITE, bytes */
 	char libfabric[32];
 	char fabric[64];

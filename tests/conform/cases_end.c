@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every transfer ends, in time, and its end says whether its memory is quiet. */
+#include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "frozen.h"
 
@@ -310,12 +312,20 @@ static void disconnect_cancels(const struct conform *c)
 	frozen_close(&f);
 }
 
+static void *thaw_soon(void *arg)
+{
+	usleep(500000);
+	frozen_thaw(arg);
+	return NULL;
+}
+
 /* With a peer that will not answer. */
 static void close_with_work_in_flight(const struct conform *c)
 {
 	struct weft_batch *reads, *writes;
 	struct frozen f;
 	uint64_t start_ns;
+	pthread_t thaw;
 
 	frozen_open(&f, c, 2 * LEN, true, NULL);
 	area_fill(&f.mem, 0, 2 * LEN, 1);
@@ -326,13 +336,18 @@ static void close_with_work_in_flight(const struct conform *c)
 	check_ok(weft_submit(writes, CONFORM_LIMIT_NS));
 	check_ok(weft_submit(reads, CONFORM_LIMIT_NS));
 	net_run(&f.net, 20 * NSEC_PER_MSEC);
+	if (c->row->close_waits)
+		check_int(pthread_create(&thaw, NULL, thaw_soon, &f), 0);
 	start_ns = clock_ns();
 	net_close(&f.net, f.a);
 	conform_note("closed after %llu ms",
 		     (unsigned long long)((clock_ns() - start_ns) / NSEC_PER_MSEC));
 	check(clock_ns() - start_ns < 10 * NSEC_PER_SEC);
 	area_fill(&f.mem, 0, 2 * LEN, 2);
-	frozen_thaw(&f);
+	if (c->row->close_waits)
+		check_int(pthread_join(thaw, NULL), 0);
+	else
+		frozen_thaw(&f);
 	net_run(&f.net, FROZEN_DELAY_NS + 100 * NSEC_PER_MSEC);
 	check_holds(&f.mem, 0, 2 * LEN, 2);
 	check(area_lacks(f.far, 0, 2 * LEN, 2));

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "engine/wire.h"
+#include "engine/engine.h"
 #include "net.h"
 #include "transport/transport.h"
 
@@ -119,6 +119,11 @@ static void wrong_key(const struct conform *c, bool read, uint64_t len)
 
 	check(provider);
 	pair_open(&p, c, 65536);
+	if (p.a->rails[0].limits.emulated)
+		conform_skip(
+			"libfabric %s's %s does the operation by software at the target, which "
+			"crashes on a key that it does not know",
+			weft_libfabric_version(), provider->libfabric);
 	check_ok(weft_import(p.a, buf, forged(&p, FORGE_KEY, buf), &remote));
 	until(&p.net, weft_remote_status(remote) != -EINPROGRESS);
 	check_ok(weft_remote_status(remote));

@@ -179,6 +179,8 @@ static void replaced_process_is_another_peer(const struct conform *c)
 			until(&net, weft_remote_status(remote) != 0);
 		check_rc(net_move(&net, a, &move, CONFORM_LIMIT_NS), -WEFT_EPEERGONE);
 		check_rc(weft_remote_status(remote), -WEFT_EPEERGONE);
+		if (c->row->late_quiet)
+			until(&net, net_stats(a).in_flight == 0);
 		check_ok(weft_remote_close(remote));
 	}
 	until(&net, net_stats(a).peers == 0);

@@ -41,6 +41,9 @@ struct conform_row {
 	bool nic;           /* opts.rails counts */
 	bool shares_device; /* more rails than devices can be opened */
 	bool shared_locks; /* a stopped process may hold a lock that others need (docs/design.md) */
+	bool close_waits;  /* closing waits until the device of a peer has answered, and a device
+			    * that is not real stops with its process */
+	bool late_quiet;   /* operations to a dead peer may fall quiet only seconds later */
 	bool host_way;     /* what auto takes to another process of this host */
 };
 

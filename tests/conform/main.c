@@ -34,8 +34,12 @@ static const struct conform_row rows[] = {
 	  .needs_target = true,
 	  .nic = true,
 	  .shares_device = true },
-	{ .name = "efa", .processes = true, .nic = true },
-	{ .name = "efa-direct", .processes = true, .nic = true },
+	{ .name = "efa", .processes = true, .close_waits = true, .late_quiet = true, .nic = true },
+	{ .name = "efa-direct",
+	  .processes = true,
+	  .close_waits = true,
+	  .late_quiet = true,
+	  .nic = true },
 	{ .name = "verbs", .processes = true, .nic = true },
 };
 
