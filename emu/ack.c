@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "emu/flow.h"
-/* --- acknowledgements ---------------------------------------------------------------------- */
 
 struct ack_body {
 	struct emu_ack ack;
@@ -104,5 +103,13 @@ void emit_acks(struct emu_srd *srd, uint64_t now)
 		}
 		*link = rx->ack_next;
 		rx->to_ack = false;
+	}
+}
+
+void emit_last_acks(struct emu_srd *srd, uint64_t now)
+{
+	for (struct emu_rx *rx = srd->ack_first; rx; rx = rx->ack_next) {
+		rx->ack_drawn = true;
+		ack_emit(srd, rx, now);
 	}
 }

@@ -374,6 +374,12 @@ static void take_ack(struct emu_srd *srd, const struct emu_packet *packet, const
 	memcpy(&body, payload, packet->payload);
 	if (sizeof(body.ack) + 2u * body.ack.refusals > packet->payload)
 		return;
+	if (flow->incarnation && flow->incarnation != packet->incarnation) {
+		/* The process we spoke with is gone, and took what it had acknowledged along. */
+		flow_fail(srd, flow, EMU_STATUS_REMOTE_QPN);
+		return;
+	}
+	flow->incarnation = packet->incarnation;
 	flow_acknowledge(srd, flow, &body.ack, now);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "emu/packet.h"
+#include "emu/util.h"
 #include "emu/world.h"
 
 enum emu_emit {
@@ -38,6 +39,13 @@ struct emu_sink {
  * is nobody's. */
 bool emu_path_init(const struct emu_world *world, const uint8_t gid[16], uint32_t qpn,
 		   struct emu_path *path);
+
+/* Of this process: differs from that of others that have, or will have, its slot. Never 0. */
+static inline uint32_t emu_incarnation(const struct emu_world *world)
+{
+	return (uint32_t)emu_mix(world->shared->id ^ EMU_HOLDER(world->slot, world->generation)) |
+	       1;
+}
 
 /* --- ring.c -------------------------------------------------------------------------------- */
 

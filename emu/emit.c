@@ -134,7 +134,7 @@ enum emu_emit emit_carry(struct emu_srd *srd, struct emu_path *path, struct emu_
 	packet->version = EMU_PACKET_VERSION;
 	memcpy(packet->src_gid, nic->shared->gid, EMU_GID_BYTES);
 	packet->src_qpn = srd->qp->ex.qp_base.qp_num;
-	packet->status_src = EMU_HOLDER(srd->world->slot, srd->world->generation);
+	packet->incarnation = emu_incarnation(srd->world);
 	if (srd->world->shared->carrier == EMU_CARRIER_UDP)
 		result = emu_udp_emit(engine_udp(), path, packet, data, count);
 	else
@@ -319,6 +319,7 @@ enum emu_launch emit_launch(struct emu_srd *srd, struct emu_flow *flow, uint32_t
 			return EMU_LAUNCHED;
 		}
 		emit_verdict(srd, flow, record, seq, now, &verdict);
+		record->twice = verdict.duplicate;
 		if (verdict.status) {
 			*status = verdict.status;
 			return EMU_LAUNCH_FAILED;
@@ -338,7 +339,7 @@ enum emu_launch emit_launch(struct emu_srd *srd, struct emu_flow *flow, uint32_t
 			return EMU_LAUNCHED;
 		}
 	}
-	result = emit_record(srd, flow, record, seq, verdict.duplicate, status);
+	result = emit_record(srd, flow, record, seq, record->twice, status);
 	if (*status)
 		return EMU_LAUNCH_FAILED;
 	if (result == EMU_EMIT_FULL)

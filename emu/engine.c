@@ -257,6 +257,7 @@ void engine_refuse(struct emu_nic *nic, const struct emu_packet *packet)
 		.type = EMU_PACKET_ACK,
 		.payload = sizeof(body.ack) + 2,
 		.src_qpn = packet->dst_qpn,
+		.incarnation = emu_incarnation(nic->world),
 		.dst_qpn = packet->src_qpn,
 		.flow = packet->flow,
 	};

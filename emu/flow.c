@@ -6,6 +6,10 @@
 
 #include "emu/trace.h"
 
+/* Unit of flow ids: two processes do not follow each other faster, and half the range is 9 hours.
+ */
+#define FLOW_ID_NS 16000ull
+
 uint32_t flow_hash(const uint8_t gid[16], uint32_t qpn)
 {
 	uint64_t a, b;
@@ -72,13 +76,22 @@ static void flows_forget_idle(struct emu_srd *srd)
 	}
 }
 
-/* A new id tells the other side to forget what it knew of the numbers. */
-static void flow_restart(struct emu_srd *srd, struct emu_flow *flow)
+/* A new id tells the other side to forget what it knew of the numbers. Ids of one flow only grow,
+ * also over restarts of process and machine: ticks of the day's clock, compared like
+ * sequence numbers. */
+void flow_restart(struct emu_srd *srd, struct emu_flow *flow)
 {
-	flow->id = (uint32_t)emu_mix(flow_hash(flow->gid, flow->qpn) ^ flow->id ^
-				     ((uint64_t)srd->generation << 40) ^
-				     ((uint64_t)srd->qp->ex.qp_base.qp_num << 20) ^ srd->names);
+	struct timespec ts;
+	uint32_t id;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	id = (uint32_t)((uint64_t)ts.tv_sec * (EMU_S / FLOW_ID_NS) +
+			(uint64_t)ts.tv_nsec / FLOW_ID_NS);
+	if (flow->id && (int32_t)(id - flow->id) <= 0)
+		id = flow->id + 1;
+	flow->id = id;
 	flow->una = flow->next_seq = 0;
+	flow->incarnation = 0;
 	flow->known = emu_path_init(srd->world, flow->gid, flow->qpn, &flow->path);
 }
 
@@ -248,6 +261,8 @@ static void record_answered(struct emu_srd *srd, struct emu_flow *flow, uint32_t
 	memset(record, 0, sizeof(*record));
 	if (message)
 		message_answered(srd, message, type, status, now);
+	else if (status == EMU_STATUS_REMOTE_QPN)
+		flow_fail(srd, flow, status); /* a probe found nobody: reads wait in vain */
 }
 
 /* Numbers without a record need no answer any more. */
@@ -287,131 +302,6 @@ void flow_acknowledge(struct emu_srd *srd, struct emu_flow *flow, const struct e
 		}
 	}
 	flow_advance(flow);
-}
-
-/* --- what nobody answers ------------------------------------------------------------------- */
-
-void flow_fail(struct emu_srd *srd, struct emu_flow *flow, uint8_t status)
-{
-	emu_trace("flow qp %u to %u fails: status %u", srd->qp->ex.qp_base.qp_num, flow->qpn,
-		  status);
-	if (status == EMU_STATUS_UNRESPONSIVE || status == EMU_STATUS_UNREACHABLE)
-		emu_count(srd->qp->nic, EMU_COUNT_unresponsive_remote_events, 1);
-	while (flow->messages)
-		srd_complete(srd, flow->messages, status);
-	for (uint32_t i = 0; i < EMU_WINDOW; i++) {
-		if (flow->record[i].overtake)
-			srd->overtaken--;
-		memset(&flow->record[i], 0, sizeof(flow->record[i]));
-	}
-	flow->answered = flow->lost = flow->full = false;
-	flow->cut_since = flow->gone_since = 0;
-	flow_restart(srd, flow);
-}
-
-static uint8_t silent_status(const struct emu_srd *srd, const struct emu_flow *flow)
-{
-	if (flow->answered || !srd->qp->nic->model->unreachable)
-		return EMU_STATUS_UNRESPONSIVE;
-	return EMU_STATUS_UNREACHABLE;
-}
-
-static bool flow_is_cut(const struct emu_srd *srd, const struct emu_flow *flow, uint64_t now)
-{
-	const struct emu_nic *nic = srd->qp->nic;
-
-	return !flow->known || emu_fault_cut(srd->world->shared, nic->host, nic->index,
-					     flow->path.place.host, flow->path.place.nic, now);
-}
-
-/* The status with which a flow has failed by now, or 0. A process that is stopped is waited for, as
- * long as its NIC and link are up. */
-static uint8_t flow_verdict(struct emu_srd *srd, struct emu_flow *flow, uint64_t now)
-{
-	uint64_t timeout = atomic_load(&srd->world->shared->timeout);
-
-	if (flow_is_cut(srd, flow, now)) {
-		if (!flow->cut_since)
-			flow->cut_since = now;
-		return emu_since(flow->cut_since, now) > timeout ? silent_status(srd, flow) : 0;
-	}
-	flow->cut_since = 0;
-	if (flow->lost || srd->world->shared->carrier == EMU_CARRIER_UDP)
-		return emu_since(flow->heard, now) > timeout ? silent_status(srd, flow) : 0;
-	if (emu_ring_present(srd->world, &flow->path) &&
-	    engine_alive(srd->world, flow->path.slot, flow->path.generation, now)) {
-		flow->gone_since = 0;
-		return 0;
-	}
-	/* Its last answers may lie in our ring: they are taken in before the next look. */
-	if (!flow->gone_since)
-		flow->gone_since = now;
-	return emu_since(flow->gone_since, now) >= EMU_TICK / 2 ? EMU_STATUS_REMOTE_QPN : 0;
-}
-
-/* Pause before packets without an answer go again. Rings lose nothing, so there it is only a
- * safety. */
-static uint64_t resend_pause(const struct emu_srd *srd, const struct emu_record *record)
-{
-	uint64_t pause = srd->world->shared->carrier == EMU_CARRIER_UDP ? 20 * EMU_MS : EMU_S;
-
-	return pause << (record->attempt < 4 ? record->attempt : 4);
-}
-
-static void flow_resend(struct emu_srd *srd, struct emu_flow *flow, uint64_t now)
-{
-	bool timed_out = false;
-
-	for (uint32_t seq = flow->una; seq != flow->next_seq; seq++) {
-		struct emu_record *record = &flow->record[seq % EMU_WINDOW];
-
-		if (record->state != EMU_RECORD_OPEN ||
-		    emu_since(record->sent, now) < resend_pause(srd, record))
-			continue;
-		record->attempt++;
-		emit_again(srd, flow, seq, now);
-		timed_out = true;
-	}
-	if (timed_out)
-		emu_count(srd->qp->nic, EMU_COUNT_retrans_timeout_events, 1);
-}
-
-/* A read that waits for data with nothing under way asks whether the other side is there. */
-static void flow_probe(struct emu_srd *srd, struct emu_flow *flow, uint64_t now)
-{
-	struct emu_record *record = &flow->record[flow->next_seq % EMU_WINDOW];
-
-	if (!flow->reads || flow->una != flow->next_seq ||
-	    emu_since(flow->heard, now) < 10 * EMU_TICK)
-		return;
-	*record = (struct emu_record){ .type = EMU_PACKET_PROBE };
-	emit_again(srd, flow, flow->next_seq++, now);
-}
-
-void flow_tick(struct emu_srd *srd, uint64_t now)
-{
-	struct emu_flow **link = &srd->active_flows;
-
-	while (*link) {
-		struct emu_flow *flow = *link;
-		bool open = flow->una != flow->next_seq || flow->reads || flow->queue.first;
-		uint8_t status = open ? flow_verdict(srd, flow, now) : 0;
-
-		if (status)
-			flow_fail(srd, flow, status);
-		if (!open || status) {
-			*link = flow->active_next;
-			flow->active = false;
-			continue;
-		}
-		flow_resend(srd, flow, now);
-		flow_probe(srd, flow, now);
-		if (srd->blocked && srd->world->shared->carrier == EMU_CARRIER_RING)
-			emu_ring_reclaim(srd->world, &flow->path);
-		link = &flow->active_next;
-	}
-	if (srd->active_flows)
-		srd_timer(srd, now + EMU_TICK);
 }
 
 void flow_free_all(struct emu_srd *srd)

@@ -61,6 +61,7 @@ struct emu_record {
 	uint8_t state;
 	uint32_t attempt;
 	uint32_t overtake; /* HELD: go when srd->emitted reaches this; 0: time alone */
+	bool twice;        /* a fault sends it two times */
 	bool drawn;        /* faults have had their say about this attempt */
 };
 
@@ -68,7 +69,8 @@ struct emu_record {
 struct emu_flow {
 	uint8_t gid[EMU_GID_BYTES];
 	uint32_t qpn, id;
-	uint32_t qkey; /* as last used */
+	uint32_t qkey;        /* as last used */
+	uint32_t incarnation; /* of the process that answers; 0: none has */
 	struct emu_path path;
 	bool known;         /* path is a device of this world */
 	bool answered;      /* ever */
@@ -99,7 +101,6 @@ struct emu_rx {
 	uint32_t ah_epoch; /* for which ahn holds */
 	uint32_t base;     /* the sender has our answers to all before */
 	uint32_t acks;
-	uint32_t old_id; /* of the flow before: late packets of it are dropped */
 	bool ack_drawn;  /* faults have had their say about the next ACK */
 	uint64_t ack_at; /* an ACK was dropped by a fault: again at this time; 0: no */
 	uint64_t last;   /* emu_now() of the last packet */
@@ -169,7 +170,8 @@ void srd_timer(struct emu_srd *srd, uint64_t when);
 struct emu_flow *flow_get(struct emu_srd *srd, const uint8_t gid[16], uint32_t qpn);
 struct emu_flow *flow_find(struct emu_srd *srd, const uint8_t gid[16], uint32_t qpn);
 void flow_queue(struct emu_srd *srd, struct emu_flow *flow, struct emu_message *message);
-void flow_ready(struct emu_srd *srd, struct emu_flow *flow);        /* it has packets to cut */
+void flow_ready(struct emu_srd *srd, struct emu_flow *flow); /* it has packets to cut */
+void flow_restart(struct emu_srd *srd, struct emu_flow *flow);
 void flow_detach(struct emu_srd *srd, struct emu_message *message); /* from all lists and records */
 void flow_acknowledge(struct emu_srd *srd, struct emu_flow *flow, const struct emu_ack *ack,
 		      uint64_t now);
@@ -207,6 +209,9 @@ void emit_pump(struct emu_srd *srd, uint64_t now);
 
 /* ack.c: answers all that came since the last time */
 void emit_acks(struct emu_srd *srd, uint64_t now);
+/* The last words of a queue pair: what it has taken it has taken, whatever faults think of an ACK.
+ */
+void emit_last_acks(struct emu_srd *srd, uint64_t now);
 
 /* rx.c */
 struct emu_rx *rx_get(struct emu_srd *srd, const struct emu_packet *packet, uint64_t now);

@@ -55,10 +55,10 @@ struct emu_packet {
 	uint32_t rkey;
 	uint32_t length; /* of the whole message */
 	uint32_t offset;
-	uint32_t status_src; /* slot and generation of the sender: EMU_HOLDER(), 0 over UDP */
-	uint64_t address;    /* at the target */
-	uint32_t attempt;    /* 0 first */
-	uint32_t check;      /* of header and payload, over UDP; 0 over rings */
+	uint32_t incarnation; /* of the sending process: another number is another process */
+	uint64_t address;     /* at the target */
+	uint32_t attempt;     /* 0 first */
+	uint32_t check;       /* of header and payload, over UDP; 0 over rings */
 };
 
 /* Sequence numbers a flow may have under way. */

@@ -179,8 +179,8 @@ unsigned int emu_ring_drain(struct emu_world *world, uint32_t index, const struc
 			struct emu_packet packet;
 
 			memcpy(&packet, from, sizeof(packet));
-			if (packet.magic == EMU_PACKET_MAGIC &&
-			    packet.payload <= cell_bytes[class] - sizeof(packet)) {
+			if (packet.payload <= cell_bytes[class] - sizeof(packet) &&
+			    emu_packet_valid(from, sizeof(packet) + packet.payload, false)) {
 				sink->packet(sink->context, &packet, from + sizeof(packet));
 				taken++;
 			}

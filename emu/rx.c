@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "emu/flow.h"
+
+#define OLD_PACKETS (60 * EMU_S) /* no packet is under way that long */
 /* --- who sends ----------------------------------------------------------------------------- */
 
 static void rxs_grow(struct emu_srd *srd)
@@ -50,7 +52,6 @@ static void rxs_forget(struct emu_srd *srd, uint64_t now)
 
 static void rx_restart(struct emu_rx *rx, uint32_t id, uint32_t base)
 {
-	rx->old_id = rx->id;
 	rx->id = id;
 	rx->base = base;
 	memset(rx->arrived, 0, sizeof(rx->arrived));
@@ -75,7 +76,6 @@ static struct emu_rx *rx_new(struct emu_srd *srd, const struct emu_packet *packe
 	rx->qpn = packet->src_qpn;
 	rx->known = emu_path_init(srd->world, rx->gid, rx->qpn, &rx->path);
 	rx_restart(rx, packet->flow, packet->una);
-	rx->old_id = packet->flow;
 	rx->ah_epoch = UINT32_MAX;
 	at = flow_hash(rx->gid, rx->qpn) & srd->rx_mask;
 	rx->hash_next = srd->rxs[at];
@@ -95,7 +95,7 @@ struct emu_rx *rx_get(struct emu_srd *srd, const struct emu_packet *packet, uint
 		return rx_new(srd, packet, now);
 	if (rx->id == packet->flow)
 		return rx;
-	if (rx->old_id == packet->flow && rx->old_id != rx->id)
+	if ((int32_t)(packet->flow - rx->id) < 0 && emu_since(rx->last, now) < OLD_PACKETS)
 		return NULL; /* of a flow that its sender has given up */
 	rx_restart(rx, packet->flow, packet->una);
 	/* Perhaps of another process, which has the slot of one that is gone. */

@@ -396,6 +396,9 @@ void emu_srd_destroy(struct emu_qp *qp)
 	engine_forget_direct(qp);
 	pthread_mutex_lock(&nic->progress);
 	if (ours) {
+		pthread_mutex_lock(&qp->lock);
+		emit_last_acks(srd, emu_now());
+		pthread_mutex_unlock(&qp->lock);
 		atomic_store(&world->area->ring[nic->index][qp->index], 0);
 		atomic_fetch_sub(&nic->shared->qps, 1);
 	}

@@ -227,7 +227,11 @@ static void forked(void)
 {
 	atomic_store(&emu_engine.world, NULL);
 	emu_engine.started = false;
+	if (emu_engine.udp)
+		emu_udp_close(emu_engine.udp); /* the parent's port must not be ours */
 	emu_engine.udp = NULL;
+	if (emu_engine.event >= 0)
+		close(emu_engine.event);
 	emu_engine.event = -1;
 	atomic_store(&emu_engine.directs, 0);
 	memset(emu_engine.direct, 0, sizeof(emu_engine.direct));
@@ -311,6 +315,27 @@ struct emu_world *engine_start(struct emu_nic *nic, int *error)
 
 /* Other threads of the program may still post and poll: all that they use stays for the rest of the
  * process. */
+/* Acknowledges what queue pairs have taken that the program never destroyed. Locks that are held
+ * stay with their threads: those go on until the process has ended. */
+static void last_words(void)
+{
+	for (uint32_t i = 0; i < emu_nic_count(); i++) {
+		struct emu_nic *nic = emu_nic_at(i);
+
+		if (pthread_mutex_trylock(&nic->progress))
+			continue;
+		for (uint32_t index = 0; index < EMU_QPS; index++) {
+			struct emu_qp *qp = atomic_load(&nic->qp[index]);
+
+			if (!qp || pthread_mutex_trylock(&qp->lock))
+				continue;
+			emit_last_acks(qp->engine, emu_now());
+			pthread_mutex_unlock(&qp->lock);
+		}
+		pthread_mutex_unlock(&nic->progress);
+	}
+}
+
 void emu_engine_stop(void)
 {
 	struct emu_world *world = atomic_load(&emu_engine.world);
@@ -320,5 +345,6 @@ void emu_engine_stop(void)
 	atomic_store(&emu_engine.stop, true);
 	engine_wake(world);
 	pthread_join(emu_engine.thread, NULL);
+	last_words();
 	emu_world_quit(world);
 }

@@ -195,7 +195,6 @@ enum emu_emit emu_udp_emit(struct emu_udp *udp, const struct emu_path *path,
 		return EMU_EMITTED;
 	}
 	datagram.packet = *packet;
-	datagram.packet.status_src = 0;
 	datagram.packet.check = emu_packet_sum(&datagram.packet, datagram.payload);
 	return send_datagram(udp, path, &datagram);
 }

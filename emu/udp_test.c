@@ -132,7 +132,7 @@ static void test_sizes(void **state)
 		assert_int_equal(arrived.bad, 0);
 		assert_int_equal(arrived.last.payload, sizes[i]);
 		assert_int_equal(arrived.last.seq, i);
-		assert_int_equal(arrived.last.status_src, 0);
+		assert_int_equal(arrived.last.incarnation, 99);
 	}
 	assert_int_equal(counts(pair->udp[0]).sent, EMU_COUNT(sizes));
 	assert_int_equal(counts(pair->udp[1]).received, EMU_COUNT(sizes));

@@ -55,7 +55,7 @@ static inline enum emu_emit emit(struct emu_udp *udp, const struct emu_path *pat
 				     .seq = seq,
 				     .src_qpn = EMU_QPN(1, 1),
 				     .dst_qpn = EMU_QPN(2, 3),
-				     .status_src = 99 };
+				     .incarnation = 99 };
 	uint32_t i;
 
 	for (i = 0; i < bytes; i++)
