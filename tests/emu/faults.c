@@ -311,6 +311,24 @@ static void any_status(void)
 	kit_pair_close(&p);
 }
 
+/* Where the device says so, RDMA needs an address handle at the target. */
+static void unknown_peer(void)
+{
+	struct kit_pair p;
+	uint16_t number;
+
+	kit_pair_open(&p, &with_recvs, 1 << 20);
+	post(&p, KIT_WRITE, 1, 1000);
+	kit_wait_status(p.ep.send_cq, 1, 14);
+	post(&p, KIT_READ, 2, 1000);
+	kit_wait_status(p.ep.send_cq, 2, 14);
+	good(&p, KIT_SEND);
+	kit_target_ah(&p.target, &p.nic.gid, &number);
+	good(&p, KIT_WRITE);
+	good(&p, KIT_READ);
+	kit_pair_close(&p);
+}
+
 /* --- receivers that are not ready ---------------------------------------------------------------
  */
 
@@ -415,6 +433,7 @@ static const struct kit_case cases[] = {
 	{ "faults/revoked", revoked },
 	{ "faults/bad-key", bad_key_fault },
 	{ "faults/any-status", any_status },
+	{ "faults/unknown-peer", unknown_peer, { .device = "unknown_peer=1" } },
 	{ "faults/rnr-counts", rnr_counts, { .device = "rnr_timer=100" } },
 	{ "faults/rnr-none", rnr_none },
 	{ "faults/rnr-real", rnr_real, { .device = "rnr_timer=100" } },

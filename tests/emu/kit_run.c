@@ -166,7 +166,7 @@ static bool applies(const struct runner *r, const struct kit_case *c)
 void kit_forked(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	kit_watch(KIT_WATCHDOG_S);
+	kit_watch(nightly_tier() ? 10 * KIT_WATCHDOG_S : KIT_WATCHDOG_S);
 }
 
 static _Noreturn void case_process(const struct kit_case *c)

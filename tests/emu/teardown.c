@@ -350,7 +350,7 @@ static void visitor(struct kit_peer *parent, void *arg)
 static void nursery(struct kit_peer *parent, void *arg)
 {
 	static const char ways[] = { 'c', '_', 'k', 'e' };
-	int count = (int)kit_scale(1000, 200, 140);
+	int count = (int)kit_scale(1000, 200, KIT_SANITIZED ? 40 : 140);
 	struct kit_peer peer;
 	struct kit_address to;
 
@@ -372,7 +372,7 @@ static void nursery(struct kit_peer *parent, void *arg)
 
 static void many_visitors(void)
 {
-	int count = (int)kit_scale(1000, 200, 140);
+	int count = (int)kit_scale(1000, 200, KIT_SANITIZED ? 40 : 140);
 	struct kit_peer peer;
 	struct kit_bench b;
 	struct ibv_sge sge;
