@@ -37,11 +37,22 @@ static void message_next(const struct emu_srd *srd, const struct emu_message *me
 	}
 }
 
+/* The first message of a flow's queue has nothing left to cut. */
+static void queue_shift(struct emu_flow *flow)
+{
+	struct emu_message *message = flow->queue.first;
+
+	message->queued = false;
+	flow->queue.first = message->next;
+	if (message->next)
+		message->next->prev = NULL;
+	else
+		flow->queue.last = NULL;
+}
+
 /* A packet of the message has been cut: what is left of it? */
 static void message_advance(struct emu_message *message, const struct emu_record *record)
 {
-	struct emu_flow *flow = message->flow;
-
 	message->open++;
 	message->offset += record->bytes;
 	if (record->type == EMU_PACKET_WRITE_IMM)
@@ -51,12 +62,7 @@ static void message_advance(struct emu_message *message, const struct emu_record
 		message->cut = true;
 	else
 		return;
-	message->queued = false;
-	flow->queue.first = message->next;
-	if (message->next)
-		message->next->prev = NULL;
-	else
-		flow->queue.last = NULL;
+	queue_shift(message->flow);
 }
 
 static void flow_activate(struct emu_srd *srd, struct emu_flow *flow, uint64_t now)
@@ -81,13 +87,20 @@ static bool datagram_cut(struct emu_srd *srd, struct emu_flow *flow, struct emu_
 	uint8_t status = 0;
 
 	message_next(srd, message, &record);
-	if (!emit_cut(srd, flow, now)) {
+	if (!message->ended && !emit_cut(srd, flow, now)) {
+		message->ended = true;
 		emit_verdict(srd, flow, &record, flow->next_seq++, now, &verdict);
 		flow->una = flow->next_seq;
-		if (!verdict.drop &&
-		    emit_record(srd, flow, &record, 0, verdict.duplicate, &status) == EMU_EMIT_FULL)
-			emu_count(srd->qp->nic, EMU_COUNT_rx_drops, 1);
+		message->twice = verdict.duplicate;
+		if (!verdict.drop && (verdict.delay || verdict.hold)) {
+			queue_shift(flow);
+			flow_sleep(srd, message, now + (verdict.delay ? verdict.delay : EMU_HOLD));
+			return true;
+		}
 	}
+	if (message->ended && !verdict.drop && !emit_cut(srd, flow, now) &&
+	    emit_record(srd, flow, &record, 0, message->twice, &status) == EMU_EMIT_FULL)
+		emu_count(srd->qp->nic, EMU_COUNT_rx_drops, 1);
 	srd_complete(srd, message, status);
 	return true;
 }

@@ -205,6 +205,28 @@ void flow_detach(struct emu_srd *srd, struct emu_message *message)
 
 /* --- answers ------------------------------------------------------------------------------- */
 
+/* The message, on no queue, goes back to its flow's queue when due. */
+void flow_sleep(struct emu_srd *srd, struct emu_message *message, uint64_t due)
+{
+	struct emu_message *before = srd->sleepers.last;
+
+	while (before && before->retry_at > due)
+		before = before->prev;
+	message->retry_at = due;
+	message->sleeping = true;
+	message->prev = before;
+	message->next = before ? before->next : srd->sleepers.first;
+	if (message->next)
+		message->next->prev = message;
+	else
+		srd->sleepers.last = message;
+	if (before)
+		before->next = message;
+	else
+		srd->sleepers.first = message;
+	srd_timer(srd, due);
+}
+
 /* The receiver was not ready: the message (of a write with immediate, its end) goes again after a
  * pause. */
 static void message_not_ready(struct emu_srd *srd, struct emu_message *message, uint64_t now)
@@ -219,10 +241,7 @@ static void message_not_ready(struct emu_srd *srd, struct emu_message *message, 
 		message->cut = false;
 	message->ended = false;
 	message->offset = message->kind == EMU_PACKET_SEND ? 0 : message->offset;
-	message->retry_at = now + srd->qp->nic->model->rnr_timer * EMU_US;
-	message->sleeping = true;
-	list_add(&srd->sleepers, message);
-	srd_timer(srd, message->retry_at);
+	flow_sleep(srd, message, now + srd->qp->nic->model->rnr_timer * EMU_US);
 }
 
 static void message_answered(struct emu_srd *srd, struct emu_message *message, uint8_t type,

@@ -30,7 +30,8 @@ struct emu_message {
 	uint8_t rnr_left;
 	bool used, queued, sleeping;
 	bool cut;           /* all packets but a last WRITE_IMM have been cut */
-	bool ended;         /* WRITE_IMM has been cut */
+	bool ended;         /* WRITE_IMM has been cut; DATAGRAM: faults have had their say */
+	bool twice;         /* DATAGRAM: a fault sends it two times */
 	uint32_t name;      /* count << EMU_SLOT_BITS | slot; of a response: the reader's */
 	uint32_t offset;    /* bytes cut */
 	uint32_t open;      /* packets without an answer */
@@ -171,6 +172,7 @@ struct emu_flow *flow_get(struct emu_srd *srd, const uint8_t gid[16], uint32_t q
 struct emu_flow *flow_find(struct emu_srd *srd, const uint8_t gid[16], uint32_t qpn);
 void flow_queue(struct emu_srd *srd, struct emu_flow *flow, struct emu_message *message);
 void flow_ready(struct emu_srd *srd, struct emu_flow *flow); /* it has packets to cut */
+void flow_sleep(struct emu_srd *srd, struct emu_message *message, uint64_t due);
 void flow_restart(struct emu_srd *srd, struct emu_flow *flow);
 void flow_detach(struct emu_srd *srd, struct emu_message *message); /* from all lists and records */
 void flow_acknowledge(struct emu_srd *srd, struct emu_flow *flow, const struct emu_ack *ack,

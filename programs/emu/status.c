@@ -113,17 +113,19 @@ static void put_process(struct emu_world *world, uint32_t slot, FILE *out)
 			(int)sizeof(process->command), process->command, alive ? "alive" : "dead");
 }
 
-static void put_fault(struct emu_fault *fault, FILE *out)
+static void put_fault(const struct emu_fault *fault, FILE *out)
 {
-	if (atomic_load(&fault->kind) != EMU_FAULT_NONE)
-		fprintf(out, "fault %u: %.*s, seen %" PRIu64 ", hit %" PRIu64 "\n", fault->number,
-			(int)sizeof(fault->text), fault->text, atomic_load(&fault->seen),
-			atomic_load(&fault->hit));
+	fprintf(out,
+		"fault %u: %.*s, seen %" PRIu64 ", hit %" PRIu64 "
+		", fault->number,
+		(int)sizeof(fault->text),
+		fault->text, fault->seen, fault->hit);
 }
 
 void status_text(struct emu_world *world, FILE *out)
 {
 	struct emu_world_shared *shared = world->shared;
+	struct emu_fault fault;
 	char timeout[OPT_NAME_MAX];
 	uint32_t i;
 
@@ -137,7 +139,8 @@ void status_text(struct emu_world *world, FILE *out)
 	for (i = 1; i < EMU_SLOTS; i++)
 		put_process(world, i, out);
 	for (i = 0; i < EMU_FAULTS; i++)
-		put_fault(&shared->faults[i], out);
+		if (emu_fault_get(shared, i, &fault))
+			put_fault(&fault, out);
 }
 
 int command_status(const struct request *request)

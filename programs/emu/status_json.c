@@ -80,15 +80,15 @@ static void put_faults(struct json *json, struct emu_world_shared *shared)
 
 	json_array(json, "faults");
 	for (i = 0; i < EMU_FAULTS; i++) {
-		struct emu_fault *fault = &shared->faults[i];
+		struct emu_fault fault;
 
-		if (atomic_load(&fault->kind) == EMU_FAULT_NONE)
+		if (!emu_fault_get(shared, i, &fault))
 			continue;
 		json_object(json, NULL);
-		json_u64(json, "number", fault->number);
-		json_string_n(json, "text", fault->text, strnlen(fault->text, sizeof(fault->text)));
-		json_u64(json, "seen", atomic_load(&fault->seen));
-		json_u64(json, "hit", atomic_load(&fault->hit));
+		json_u64(json, "number", fault.number);
+		json_string_n(json, "text", fault.text, strnlen(fault.text, sizeof(fault.text)));
+		json_u64(json, "seen", fault.seen);
+		json_u64(json, "hit", fault.hit);
 		json_object_end(json);
 	}
 	json_array_end(json);
