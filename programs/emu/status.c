@@ -115,11 +115,8 @@ static void put_process(struct emu_world *world, uint32_t slot, FILE *out)
 
 static void put_fault(const struct emu_fault *fault, FILE *out)
 {
-	fprintf(out,
-		"fault %u: %.*s, seen %" PRIu64 ", hit %" PRIu64 "
-		", fault->number,
-		(int)sizeof(fault->text),
-		fault->text, fault->seen, fault->hit);
+	fprintf(out, "fault %u: %.*s, seen %" PRIu64 ", hit %" PRIu64 "\n", fault->number,
+		(int)sizeof(fault->text), fault->text, fault->seen, fault->hit);
 }
 
 void status_text(struct emu_world *world, FILE *out)
