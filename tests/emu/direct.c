@@ -110,10 +110,12 @@ static void inline_there(struct kit_peer *parent, void *arg)
 		/* In no order: the length tells which. */
 		check(kit_holds(side.area.data + cqe.id * 128, cqe.bytes, cqe.bytes));
 	}
+	kit_side_settle(&side);
 	kit_sync(parent);
 	if (most > 32) {
 		/* A write of inline data, without a completion here. */
-		until(__atomic_load_n(&side.area.data[80 * 128 + 79], __ATOMIC_ACQUIRE) == 0x5a);
+		kit_sync(parent);
+		kit_side_settle(&side);
 		check(kit_all(side.area.data + 80 * 128, 80, 0x5a));
 	}
 	kit_side_close(&side);
@@ -160,6 +162,7 @@ static void send_inline(uint32_t most)
 		wr.address = side.there.memory + 80 * 128;
 		kit_direct_post(&side.direct, &wr);
 		kit_direct_ended(&side.direct, 7, 0);
+		kit_sync(&peer);
 	}
 	kit_side_close(&side);
 	kit_join(&peer);
@@ -187,13 +190,16 @@ static void rdma_there(struct kit_peer *parent, void *arg)
 	kit_side_open(&side, parent, options, LARGE, KIT_SIDE_AH);
 	/* What the other side reads. */
 	kit_fill(side.area.data, LARGE, 1);
+	kit_side_settle(&side);
 	kit_sync(parent);
 	kit_sync(parent);
+	kit_side_settle(&side);
 	/* What it wrote, without a completion. */
 	check(kit_holds(side.area.data, LARGE, 2));
 	check(!kit_direct_poll(&side.direct, &cqe));
 	if (!options->unsolicited)
 		kit_side_recv(&side, 0x4321, 0, 16);
+	kit_side_settle(&side);
 	kit_sync(parent);
 	kit_direct_wait(&side.direct, &cqe);
 	check_received(&side, &cqe, LARGE);

@@ -360,6 +360,15 @@ struct kit_wr kit_side_wr(const struct kit_side *side, enum kit_op op, uint64_t 
 	};
 }
 
+void kit_side_settle(const struct kit_side *side)
+{
+	struct ibv_qp_init_attr init;
+	struct ibv_qp_attr attr;
+
+	/* Takes and gives the queue pair's lock, as the device's thread does. */
+	check_int(ibv_query_qp(side->ep.qp, &attr, IBV_QP_STATE, &init), 0);
+}
+
 void kit_side_recv(struct kit_side *side, uint16_t id, size_t offset, size_t size)
 {
 	struct ibv_sge sge = kit_sge(&side->area, offset, size);
