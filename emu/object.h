@@ -138,9 +138,9 @@ struct emu_cqe {
 	bool receive; /* of the receive queue */
 	bool solicited;
 	bool given_back; /* its entry already: the queue is mapped, direct_cq.c */
-	uint16_t ahn;  /* of the sender; EMU_AH_UNKNOWN */
-	uint16_t slot; /* index in the queue it completes: given back when polled; also the direct
-			  req_id */
+	uint16_t ahn;    /* of the sender; EMU_AH_UNKNOWN */
+	uint16_t slot;   /* index in the queue it completes: given back when polled; also the direct
+			    req_id */
 	uint32_t qpn, src_qpn, bytes, imm;
 	uint8_t sgid[EMU_GID_BYTES]; /* valid with EMU_AH_UNKNOWN */
 };
