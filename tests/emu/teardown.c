@@ -230,7 +230,8 @@ static void check_use(const struct use *before, uint64_t cycles)
 		 (unsigned long long)cycles, (long long)(now.resident - before->resident) / 1024,
 		 (long long)(now.mappings - before->mappings),
 		 (long long)(now.files - before->files));
-	check(now.files <= before->files);
+	/* The engine has a counter file open now and then. */
+	until(use_now().files <= before->files);
 	check(now.mappings <= before->mappings + 8);
 	/* Not one byte per cycle, beyond what the allocator wavers by. */
 	if (!KIT_SANITIZED)
