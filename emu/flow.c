@@ -157,10 +157,33 @@ void flow_ready(struct emu_srd *srd, struct emu_flow *flow)
 	srd->ready_last = flow;
 }
 
+/* Has another process taken the slot that the flow leads to? */
+static bool flow_stale(const struct emu_srd *srd, const struct emu_flow *flow)
+{
+	return flow->known && flow->path.area &&
+	       atomic_load(&srd->world->shared->process[flow->path.slot].generation) !=
+		       flow->path.generation;
+}
+
+/* A message is about to join the flow. What is left of an earlier process at the other side is
+ * over, so that the new message meets the process that is there now. */
+static void flow_renew(struct emu_srd *srd, struct emu_flow *flow)
+{
+	if (!flow->messages && flow->una == flow->next_seq)
+		flow->incarnation = 0;
+	if (!flow_stale(srd, flow))
+		return;
+	if (flow->messages)
+		flow_fail(srd, flow, EMU_STATUS_REMOTE_QPN);
+	else
+		flow_restart(srd, flow);
+}
+
 /* message has packets to cut: to the end of its flow's queue. */
 void flow_queue(struct emu_srd *srd, struct emu_flow *flow, struct emu_message *message)
 {
 	if (!message->flow) {
+		flow_renew(srd, flow);
 		message->flow = flow;
 		message->flow_prev = NULL;
 		message->flow_next = flow->messages;
