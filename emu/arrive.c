@@ -240,6 +240,12 @@ static void take_response(struct emu_srd *srd, const struct emu_packet *packet, 
 	    read->flow->qpn != packet->src_qpn ||
 	    memcmp(read->flow->gid, packet->src_gid, EMU_GID_BYTES) != 0)
 		return;
+	if (read->flow->incarnation && read->flow->incarnation != packet->incarnation) {
+		/* Another process began to answer the request anew: bytes would count twice. */
+		flow_fail(srd, read->flow, EMU_STATUS_REMOTE_QPN);
+		return;
+	}
+	read->flow->incarnation = packet->incarnation;
 	read->flow->heard = read->flow->heard > srd->now ? read->flow->heard : srd->now;
 	if (packet->type == EMU_PACKET_READ_FAILED) {
 		srd_complete(srd, read, packet->status);
