@@ -80,7 +80,9 @@ static int world_hosts(struct emu_world *made, const struct kit_world *wanted, c
 	struct emu_host_options options = {
 		.profile = emu_profile_find("generic"),
 		.nics = wanted->nics ? wanted->nics : 1,
-		.udp_address = { 127, 0, 0, 1 },
+		/* Loopback, and another one for each runner: their ports do not meet. */
+		.udp_address = { 127, (uint8_t)(64 + (getpid() >> 16) % 64),
+				 (uint8_t)(getpid() >> 8), (uint8_t)getpid() },
 	};
 	uint32_t hosts = wanted->hosts ? wanted->hosts : 2;
 	int rc;
@@ -88,7 +90,7 @@ static int world_hosts(struct emu_world *made, const struct kit_world *wanted, c
 	emu_model_defaults(&options.model);
 	rc = emu_model_apply(&options.model, wanted->device ? wanted->device : "", why, size);
 	for (uint32_t host = 0; !rc && host < hosts; host++) {
-		options.udp_port = (uint16_t)(20000 + getpid() % 30 * 400 + host * EMU_SLOTS);
+		options.udp_port = (uint16_t)(20000 + host * EMU_SLOTS);
 		rc = emu_world_host(made, host, &options, why, size);
 	}
 	return rc;

@@ -177,6 +177,28 @@ static void random_operation(struct worker *w)
 	check_int(ibv_destroy_ah(ah), 0);
 }
 
+/* What was read is not what was written: where, and is it so in the memory of the other? */
+static void tell_difference(const struct worker *w, uint32_t whom, const struct notice *to,
+			    size_t size, uint64_t seed)
+{
+	uint32_t cell = w->stress->index * LIVES + w->stress->life % LIVES;
+	const uint8_t *there = w->stress->area.data + ((size_t)whom * CELLS + cell) * CELL;
+	static uint8_t wanted[CELL];
+	size_t first = 0, last = size - 1;
+
+	kit_fill(wanted, size, seed);
+	while (first < size && w->area.data[CELL + first] == wanted[first])
+		first++;
+	while (last > first && w->area.data[CELL + last] == wanted[last])
+		last--;
+	kit_fail(
+		__FILE__, __LINE__,
+		"write %llu of %zu bytes from qp %u to qp %u (worker %u): bytes %zu to %zu differ; "
+		"it is %s where it was written",
+		(unsigned long long)seed, size, w->ep.address.qpn, to->address.qpn, whom, first,
+		last, memcmp(there, wanted, size) ? "also wrong" : "right");
+}
+
 /* Writes, then reads back. */
 static void verified_write(struct worker *w, uint64_t seed)
 {
@@ -203,7 +225,8 @@ static void verified_write(struct worker *w, uint64_t seed)
 		post(w, &wr);
 		until(take(w, 2, &vendor) || atomic_load(&w->board->stop));
 		if (!vendor && !atomic_load(&w->board->stop)) {
-			check(kit_holds(w->area.data + CELL, size, seed));
+			if (!kit_holds(w->area.data + CELL, size, seed))
+				tell_difference(w, whom, &to, size, seed);
 			atomic_fetch_add(&w->board->verified[w->stress->index], 1);
 		}
 	}
