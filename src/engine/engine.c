@@ -317,12 +317,28 @@ static bool peers_unmet(const struct weft *weft)
 }
 
 /* A moment for goodbyes to come and leave; nothing depends on them. */
+
+/* Messages to them have not left yet. */
+static bool peers_sending(const struct weft *weft)
+{
+	const struct list *link;
+
+	list_for_each(link, &weft->peers)
+	{
+		if (list_entry(link, struct weft_peer, link)->sends)
+			return true;
+	}
+	return false;
+}
+
 static void linger(struct weft *weft)
 {
 	uint64_t until_ns = clock_ns() + 100 * NSEC_PER_MSEC;
 	uint32_t i;
 
-	for (i = 0; i < 100 || (peers_unmet(weft) && clock_ns() < until_ns); i++) {
+	for (i = 0; i < 100 || peers_unmet(weft) || peers_sending(weft); i++) {
+		if (i >= 100 && clock_ns() >= until_ns)
+			break;
 		engine_step(weft, true);
 		if (i >= 100)
 			sched_yield();

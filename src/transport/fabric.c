@@ -238,6 +238,11 @@ static int fabric_open(struct port **ret, const struct port_opts *opts)
 	port->log_level = opts->log_level;
 	if (getrandom(&port->next_key, sizeof(port->next_key), 0) != sizeof(port->next_key))
 		port->next_key = (uintptr_t)port;
+	rc = map_init(&port->newest, SIZE_MAX);
+	if (rc) {
+		free(port);
+		return err_set(rc, "out of memory");
+	}
 	rc = fabric_getinfo(opts->provider, opts->device, opts->bind_addr, &port->info);
 	if (rc)
 		goto free_port;
@@ -266,6 +271,7 @@ close_objects:
 free_info:
 	fi_freeinfo(port->info);
 free_port:
+	map_fini(&port->newest);
 	free(port);
 	return rc;
 }
@@ -284,6 +290,7 @@ static void destroy(struct port *port)
 	free(port->rx);
 	fi_freeinfo(port->info);
 	free(port->local);
+	map_fini(&port->newest);
 	free(port);
 }
 
@@ -307,67 +314,6 @@ static int fabric_address(const struct port *port, void *buf, size_t *len)
 	int rc = fi_getname(&port->ep->fid, buf, len);
 
 	return rc ? fabric_failed(port, rc, "fi_getname") : 0;
-}
-
-static int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *ret_dest)
-{
-	uint8_t own[PORT_ADDRESS_MAX];
-	size_t own_len = sizeof(own);
-	fi_addr_t dest;
-	int rc;
-
-	rc = fi_getname(&port->ep->fid, own, &own_len);
-	if (rc)
-		return fabric_failed(port, rc, "fi_getname");
-	/* Addresses of one provider have one size, but for shm's, which are strings. */
-	if (port->info->addr_format == FI_ADDR_STR) {
-		if (len == 0 || ((const char *)addr)[len - 1] != '\0')
-			return err_set(-WEFT_EDESCRIPTOR, "address is not a string");
-		if (port->local && !fabric_local_exists(addr))
-			return err_set(-WEFT_EPEERSTALE, "%s: there is no %s any more",
-				       port->provider->name, (const char *)addr);
-	} else if (len != own_len) {
-		return err_set(-WEFT_EDESCRIPTOR, "address has %zu bytes, %s has %zu", len,
-			       port->provider->name, own_len);
-	}
-	if (port->provider->addresses_max && port->addresses == port->provider->addresses_max)
-		return err_set(-WEFT_ELIMIT, "%s: this endpoint has met %u peers, its most",
-			       port->provider->name, port->addresses);
-	rc = fi_av_insert(port->av, addr, 1, &dest, 0, NULL);
-	if (rc != 1)
-		return err_set(-WEFT_EUNREACHABLE, "%s: fi_av_insert on %s: %s",
-			       port->provider->name, port->info->domain_attr->name,
-			       rc < 0 ? fi_strerror(-rc) : "address refused");
-	port->addresses++;
-	if (port->local)
-		fabric_local_connected(port, addr, dest);
-	*ret_dest = dest;
-	return 0;
-}
-
-static void fabric_forget(struct port *port, uint64_t dest, enum port_forget why)
-{
-	fi_addr_t addr = dest;
-	char name[PORT_ADDRESS_MAX] = "";
-	size_t len = sizeof(name);
-	const char *file;
-
-	/* A killed process leaves its segment in /dev/shm behind. */
-	if (why == FORGET_DEAD && port->provider->host_local &&
-	    fi_av_lookup(port->av, addr, name, &len) == 0) {
-		name[sizeof(name) - 1] = '\0';
-		file = strstr(name, "://");
-		file = file ? file + 3 : name;
-		if (*file && !strchr(file, '/'))
-			shm_unlink(file);
-	}
-	if (why == FORGET_UNMET && port->local)
-		fabric_local_unmet(port, dest);
-	/* 1.17's shm takes the next peer in a removed one's place for acquainted, and addresses it
-	 * by the old one's numbers: the place stays taken. */
-	if (port->provider->addresses_max)
-		return;
-	fi_av_remove(port->av, &addr, 1, 0);
 }
 
 static void fabric_limits(const struct port *port, struct port_limits *ret)

@@ -12,6 +12,7 @@
 #include <rdma/fi_errno.h>
 #include <rdma/fi_rma.h>
 
+#include "base/map.h"
 #include "transport/transport.h"
 
 /* The newest API version that weft was tested with; an older library is asked for its own. */
@@ -48,6 +49,7 @@ struct port {
 	struct fabric_slot *rx_repost; /* handed out by the last poll */
 	uint32_t polls;
 	uint32_t addresses;         /* inserted */
+	struct map newest;          /* see fabric_av.c */
 	size_t inject;              /* messages up to this size are injected */
 	bool emulated;              /* port_limits.emulated */
 	int fd;                     /* to sleep on; -1: none */
@@ -103,6 +105,9 @@ bool fabric_local_gone(struct port *port, uint64_t dest);
 /* fabric_guard.c: file names a segment in /dev/shm that port uses, its own or a peer's. */
 int fabric_guard_add(const struct port *port, const char *file);
 void fabric_guard_drop(const struct port *port);
+
+int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *ret_dest);
+void fabric_forget(struct port *port, uint64_t dest, enum port_forget why);
 
 int fabric_recv_post(struct port *port, struct fabric_slot *slot);
 int fabric_post(struct port *port, const struct op *op);

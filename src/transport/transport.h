@@ -64,6 +64,9 @@ struct provider {
 	bool inject_silent; /* that an injected message was lost is not told */
 	const struct port_meaning *meanings; /* of its errors; NULL: libfabric's numbers say all */
 	uint32_t addresses_max; /* in an endpoint's life; 0: no bound. See fabric_forget() */
+	uint32_t address_same;  /* bytes by which the provider finds a peer; those of a dead one may
+				 * come  back. 0: it cannot take two for one another. See fabric_av.c
+				 */
 	bool socket_address;    /* peers' addresses are those of TCP listeners */
 	bool direct;            /* OP_DIRECT, before libfabric 1.18 */
 	uint32_t message_max;   /* larger ones are sent in parts; 0: PORT_MESSAGE_MAX */

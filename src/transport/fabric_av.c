@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses of peers in a port's address vector. */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "transport/fabric.h"
+
+/*
+ * libfabric's efa finds the sender of a packet by GID and queue pair number. When the number of a
+ * peer that is gone has come back, removing the older of both addresses takes the newer one's
+ * entry, and removing that one crashes. So only the newest may be removed. Where memory for knowing
+ * which that is runs out, none is.
+ */
+static void newest_note(struct port *port, const void *addr, size_t len, fi_addr_t dest)
+{
+	size_t same = port->provider->address_same;
+
+	if (same && len >= same)
+		map_put(&port->newest, hash_content(addr, same), dest);
+}
+
+/* Whether the address may be removed. */
+static bool newest_forget(struct port *port, fi_addr_t dest)
+{
+	size_t same = port->provider->address_same, len = PORT_ADDRESS_MAX;
+	uint8_t addr[PORT_ADDRESS_MAX];
+	uint64_t newest;
+
+	if (!same)
+		return true;
+	if (fi_av_lookup(port->av, dest, addr, &len) || len < same ||
+	    !map_get(&port->newest, hash_content(addr, same), &newest) || newest != dest)
+		return false;
+	map_del(&port->newest, hash_content(addr, same), NULL);
+	return true;
+}
+
+int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *ret_dest)
+{
+	uint8_t own[PORT_ADDRESS_MAX];
+	size_t own_len = sizeof(own);
+	fi_addr_t dest;
+	int rc;
+
+	rc = fi_getname(&port->ep->fid, own, &own_len);
+	if (rc)
+		return fabric_failed(port, rc, "fi_getname");
+	/* Addresses of one provider have one size, but for shm's, which are strings. */
+	if (port->info->addr_format == FI_ADDR_STR) {
+		if (len == 0 || ((const char *)addr)[len - 1] != '\0')
+			return err_set(-WEFT_EDESCRIPTOR, "address is not a string");
+		if (port->local && !fabric_local_exists(addr))
+			return err_set(-WEFT_EPEERSTALE, "%s: there is no %s any more",
+				       port->provider->name, (const char *)addr);
+	} else if (len != own_len) {
+		return err_set(-WEFT_EDESCRIPTOR, "address has %zu bytes, %s has %zu", len,
+			       port->provider->name, own_len);
+	}
+	if (port->provider->addresses_max && port->addresses == port->provider->addresses_max)
+		return err_set(-WEFT_ELIMIT, "%s: this endpoint has met %u peers, its most",
+			       port->provider->name, port->addresses);
+	rc = fi_av_insert(port->av, addr, 1, &dest, 0, NULL);
+	if (rc != 1)
+		return err_set(-WEFT_EUNREACHABLE, "%s: fi_av_insert on %s: %s",
+			       port->provider->name, port->info->domain_attr->name,
+			       rc < 0 ? fi_strerror(-rc) : "address refused");
+	port->addresses++;
+	newest_note(port, addr, len, dest);
+	if (port->local)
+		fabric_local_connected(port, addr, dest);
+	*ret_dest = dest;
+	return 0;
+}
+
+void fabric_forget(struct port *port, uint64_t dest, enum port_forget why)
+{
+	fi_addr_t addr = dest;
+	char name[PORT_ADDRESS_MAX] = "";
+	size_t len = sizeof(name);
+	const char *file;
+
+	/* A killed process leaves its segment in /dev/shm behind. */
+	if (why == FORGET_DEAD && port->provider->host_local &&
+	    fi_av_lookup(port->av, addr, name, &len) == 0) {
+		name[sizeof(name) - 1] = '\0';
+		file = strstr(name, "://");
+		file = file ? file + 3 : name;
+		if (*file && !strchr(file, '/'))
+			shm_unlink(file);
+	}
+	if (why == FORGET_UNMET && port->local)
+		fabric_local_unmet(port, dest);
+	/* 1.17's shm takes the next peer in a removed one's place for acquainted, and addresses it
+	 * by the old one's numbers: the place stays taken. */
+	if (port->provider->addresses_max || !newest_forget(port, addr))
+		return;
+	fi_av_remove(port->av, &addr, 1, 0);
+}
