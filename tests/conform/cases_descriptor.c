@@ -168,6 +168,10 @@ static void peers_have_a_limit(const struct conform *c)
 	struct weft_peer *peer;
 	struct weft *a;
 
+	if (!strcmp(c->row->name, "efa") && !strncmp(weft_libfabric_version(), "1.17.", 5))
+		conform_skip("libfabric 1.17's efa maps shared memory of engines in the same "
+			     "process and "
+			     "crashes when a new one follows one that has closed");
 	opts.peer_limit = 2;
 	a = net_open(&net, &opts);
 	for (int i = 0; i < 2; i++)
