@@ -103,7 +103,7 @@ static void many_lives_leave_nothing(const struct conform *c)
 	/* The sanitizers keep freed memory; shm the segments of ends that were open in this
 	 * process. */
 	if (CONFORM_SLOWER == 1 && !c->row->shared_locks)
-		check(resident < 128 * LIVES);
+		check(resident < 128 * LIVES + c->row->pools_kib);
 	check_guards(&mem_b);
 	net_end(&net);
 	area_close(&mem_a);
