@@ -299,6 +299,7 @@ static enum emu_launch launch_full(struct emu_srd *srd, struct emu_flow *flow, u
 	if (held_add(srd, flow, seq, now))
 		return EMU_LAUNCHED;
 	record->state = EMU_RECORD_FREE;
+	flow->full = false; /* nothing waits for room: the next pump tries */
 	return EMU_LAUNCH_FULL;
 }
 
@@ -344,8 +345,10 @@ enum emu_launch emit_launch(struct emu_srd *srd, struct emu_flow *flow, uint32_t
 		return EMU_LAUNCH_FAILED;
 	if (result == EMU_EMIT_FULL)
 		return launch_full(srd, flow, seq, now);
-	if (result == EMU_EMIT_GONE)
+	if (result == EMU_EMIT_GONE) {
+		flow->full = false;
 		return EMU_LAUNCH_GONE;
+	}
 	if (record->overtake)
 		srd->overtaken--;
 	record->overtake = 0;

@@ -92,6 +92,7 @@ void flow_restart(struct emu_srd *srd, struct emu_flow *flow)
 	flow->id = id;
 	flow->una = flow->next_seq = 0;
 	flow->incarnation = 0;
+	flow->full = false; /* the packet that waited for room is gone with the rest */
 	flow->known = emu_path_init(srd->world, flow->gid, flow->qpn, &flow->path);
 }
 
