@@ -16,8 +16,7 @@
 /* The part of a struct up to and with field was known to a program that says inlen. */
 #define EMU_KNOWN(type, field, inlen) ((inlen) > offsetof(type, field))
 
-/* --- efadv_query_device() -----------------------------------------------------------------------
- */
+/* --- efadv_query_device() ------------------------------------------------------------------ */
 
 enum emu_abi_device_caps {
 	EMU_CAP_RDMA_READ = 1 << 0,
@@ -78,8 +77,7 @@ struct emu_abi_rq_depth_attr {
 	uint32_t max_recv_sge;
 };
 
-/* --- completion queues --------------------------------------------------------------------------
- */
+/* --- completion queues --------------------------------------------------------------------- */
 
 enum {
 	EMU_WC_WITH_SGID = 1 << 0,
@@ -126,8 +124,7 @@ struct emu_abi_comp_event {
 	uint64_t cq_handle;
 };
 
-/* --- queue pairs --------------------------------------------------------------------------------
- */
+/* --- queue pairs --------------------------------------------------------------------------- */
 
 enum {
 	EMU_QP_UNSOLICITED_WRITE_RECV = 1 << 0,
@@ -181,8 +178,7 @@ enum {
 	EMU_DATA_IN_ORDER_ALIGNED_128_BYTES = 1 << 1,
 };
 
-/* --- completion counters ------------------------------------------------------------------------
- */
+/* --- completion counters ------------------------------------------------------------------- */
 
 struct emu_abi_comp_cntr_caps {
 	uint64_t max_value;
@@ -190,8 +186,7 @@ struct emu_abi_comp_cntr_caps {
 	uint32_t supported_qp_attach_ops;
 };
 
-/* --- layouts, on 64-bit machines ----------------------------------------------------------------
- */
+/* --- layouts, on 64-bit machines ----------------------------------------------------------- */
 
 #define EMU_LAYOUT_AT(type, field, offset) \
 	_Static_assert(offsetof(struct type, field) == (offset), #type "." #field)

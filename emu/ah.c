@@ -15,8 +15,7 @@
 #define FIRST_SIZE 64u
 #define NO_NUMBER  UINT32_MAX /* ends the list of free numbers, which is in next_free */
 
-/* --- table of numbers, all under ah_lock ---------------------------------------------------------
- */
+/* --- table of numbers, all under ah_lock --------------------------------------------------- */
 
 static uint32_t home_of(const struct emu_nic *nic, const uint8_t gid[EMU_GID_BYTES])
 {
@@ -149,8 +148,7 @@ uint16_t emu_ah_find(struct emu_nic *nic, const uint8_t gid[EMU_GID_BYTES])
 	return found ? (uint16_t)(found - 1) : EMU_AH_UNKNOWN;
 }
 
-/* --- verbs ---------------------------------------------------------------------------------------
- */
+/* --- verbs --------------------------------------------------------------------------------- */
 
 static int check_attr(struct emu_nic *nic, const struct ibv_ah_attr *attr)
 {

@@ -88,8 +88,7 @@ void emu_channel_hold(struct emu_channel *channel)
 	pthread_mutex_unlock(&channel->lock);
 }
 
-/* --- events -------------------------------------------------------------------------------------
- */
+/* --- events -------------------------------------------------------------------------------- */
 
 void emu_channel_tell(struct emu_cq *cq)
 {

@@ -11,8 +11,7 @@
 #include "emu/verbs.h"
 #include "emu/world.h"
 
-/* --- make ---------------------------------------------------------------------------------------
- */
+/* --- make ---------------------------------------------------------------------------------- */
 
 /* What libefa checks before it asks the device. */
 static int check(const struct emu_nic *nic, const struct ibv_cq_init_attr_ex *attr,
@@ -173,8 +172,7 @@ int ibv_destroy_cq(struct ibv_cq *ibv_cq)
 	return emu_command(nic, 0);
 }
 
-/* --- fill and clean -----------------------------------------------------------------------------
- */
+/* --- fill and clean ------------------------------------------------------------------------ */
 
 /* False: no room. *tell: the program asked for an event. Under cq->lock. */
 static bool put(struct emu_cq *cq, const struct emu_cqe *cqe, bool *tell)

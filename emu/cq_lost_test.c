@@ -7,8 +7,7 @@
 
 #define FLAGS (IBV_WC_STANDARD_FLAGS)
 
-/* --- lost and taken away ------------------------------------------------------------------------
- */
+/* --- lost and taken away ------------------------------------------------------------------- */
 
 static void overflow(void **state)
 {
@@ -90,8 +89,7 @@ static void purge(void **state)
 	assert_int_equal(ibv_destroy_cq(ibv_cq_ex_to_cq(cq)), 0);
 }
 
-/* --- threads ------------------------------------------------------------------------------------
- */
+/* --- threads ------------------------------------------------------------------------------- */
 
 enum {
 	PUSHES = 20000

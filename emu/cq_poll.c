@@ -81,8 +81,7 @@ static bool idle(struct emu_cq *cq, bool found)
 	return ++cq->empty_polls >= EMPTY_POLLS && cq->empty_polls % YIELD_EVERY == 0;
 }
 
-/* --- extended: one after the other --------------------------------------------------------------
- */
+/* --- extended: one after the other --------------------------------------------------------- */
 
 static int start_poll(struct ibv_cq_ex *ex, struct ibv_poll_cq_attr *attr)
 {
@@ -122,8 +121,7 @@ static void end_poll(struct ibv_cq_ex *ex)
 	unlock(cq);
 }
 
-/* --- what programs read of the current one ------------------------------------------------------
- */
+/* --- what programs read of the current one ------------------------------------------------- */
 
 /* The device tells the queue, and of writes that they are writes. A read is a send: libefa says so
  * and libfabric 1.17 counts on it. (rdma-core 44 knows no writes at all.) */
@@ -229,8 +227,7 @@ void emu_cq_readers(struct emu_cq *cq, uint64_t efa_wc_flags)
 		efa_wc_flags & EMU_WC_WITH_IS_UNSOLICITED ? is_unsolicited : NULL;
 }
 
-/* --- plain: many at a time ----------------------------------------------------------------------
- */
+/* --- plain: many at a time ----------------------------------------------------------------- */
 
 static void fill(struct ibv_wc *wc, const struct emu_cqe *cqe)
 {

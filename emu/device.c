@@ -113,7 +113,7 @@ int ibv_get_device_index(struct ibv_device *device)
 	return (int)emu_device_of(device)->index;
 }
 
-/* --- contexts -------------------------------------------------------------------------------- */
+/* --- contexts ------------------------------------------------------------------------------ */
 
 static struct ibv_mw *no_alloc_mw(struct ibv_pd *pd, enum ibv_mw_type type)
 {

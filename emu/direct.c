@@ -15,8 +15,7 @@
 /* How many send descriptors are handed on at once. */
 #define BATCH 16
 
-/* --- rings --------------------------------------------------------------------------------------
- */
+/* --- rings --------------------------------------------------------------------------------- */
 
 static uint32_t ring_entries(uint64_t wanted)
 {
@@ -182,8 +181,7 @@ static const uint8_t *entry(const struct emu_direct_ring *ring, uint32_t positio
 	return ring->buffer + (size_t)(position & (ring->entries - 1)) * ring->entry_size;
 }
 
-/* --- sends --------------------------------------------------------------------------------------
- */
+/* --- sends --------------------------------------------------------------------------------- */
 
 static const uint8_t opcodes[] = {
 	[EMU_WR_SEND] = IBV_WC_SEND,
@@ -267,8 +265,7 @@ static uint32_t take_sends(struct emu_qp *qp, uint32_t count)
 	return taken;
 }
 
-/* --- receives -----------------------------------------------------------------------------------
- */
+/* --- receives ------------------------------------------------------------------------------ */
 
 static void refuse_receive(struct emu_qp *qp, const struct emu_recv *receive, uint8_t status)
 {

@@ -6,8 +6,7 @@
 
 #include "emu/direct_fake.h"
 
-/* --- completions --------------------------------------------------------------------------------
- */
+/* --- completions --------------------------------------------------------------------------- */
 
 static void test_completion(void **state)
 {
@@ -138,8 +137,7 @@ static void test_phase(void **state)
 	free(entries);
 }
 
-/* --- doorbell of a completion queue -------------------------------------------------------------
- */
+/* --- doorbell of a completion queue -------------------------------------------------------- */
 
 static bool push_asks(void)
 {

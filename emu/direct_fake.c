@@ -7,8 +7,7 @@
 
 #include "emu/srd.h"
 
-/* --- the recording engine -----------------------------------------------------------------------
- */
+/* --- the recording engine ------------------------------------------------------------------ */
 
 struct emu_wr posted[MANY];
 struct emu_recv received[MANY];
@@ -77,8 +76,7 @@ void emu_cq_push(struct emu_cq *cq, const struct emu_cqe *cqe)
 	pthread_spin_unlock(&cq->lock);
 }
 
-/* --- one queue pair and its completion queue ----------------------------------------------------
- */
+/* --- one queue pair and its completion queue ----------------------------------------------- */
 
 struct emu_model model;
 struct emu_nic nic;

@@ -2,8 +2,7 @@
 /* Queues of a queue pair that a program drives: query, doorbells, receive descriptors. */
 #include "emu/direct_fake.h"
 
-/* --- queries ------------------------------------------------------------------------------------
- */
+/* --- queries ------------------------------------------------------------------------------- */
 
 static void test_off(void **state)
 {
@@ -126,8 +125,7 @@ static void test_not_ready(void **state)
 	assert_int_equal(posts, 1);
 }
 
-/* --- doorbells that make no sense ---------------------------------------------------------------
- */
+/* --- doorbells that make no sense ---------------------------------------------------------- */
 
 static void nonsense(uint32_t *doorbell, uint32_t value)
 {
@@ -175,8 +173,7 @@ static void test_doorbells(void **state)
 	nonsense(rq.doorbell, 0x80000000);
 }
 
-/* --- receive descriptors ------------------------------------------------------------------------
- */
+/* --- receive descriptors ------------------------------------------------------------------- */
 
 static void test_receive(void **state)
 {

@@ -2,8 +2,7 @@
 /* Send descriptors, good and bad, become requests or completions in error. */
 #include "emu/direct_fake.h"
 
-/* --- send descriptors ---------------------------------------------------------------------------
- */
+/* --- send descriptors ---------------------------------------------------------------------- */
 
 static void test_send(void **state)
 {

@@ -34,8 +34,7 @@ static void give_out(void *theirs, uint32_t inlen, const void *ours, size_t size
 	memcpy(theirs, ours, inlen < size ? inlen : size);
 }
 
-/* --- the device ---------------------------------------------------------------------------------
- */
+/* --- the device ---------------------------------------------------------------------------- */
 
 int efadv_query_device(struct ibv_context *context, struct efadv_device_attr *attr, uint32_t inlen)
 {
@@ -122,8 +121,7 @@ int efadv_query_mr(struct ibv_mr *mr, struct efadv_mr_attr *attr, uint32_t inlen
 	return 0;
 }
 
-/* --- completion queues --------------------------------------------------------------------------
- */
+/* --- completion queues --------------------------------------------------------------------- */
 
 struct ibv_cq_ex *efadv_create_cq(struct ibv_context *context, struct ibv_cq_init_attr_ex *attr_ex,
 				  struct efadv_cq_init_attr *efa_attr, uint32_t inlen)
@@ -162,8 +160,7 @@ int efadv_query_cq(struct ibv_cq *ibv_cq, struct efadv_cq_attr *attr, uint32_t i
 	return 0;
 }
 
-/* --- queue pairs --------------------------------------------------------------------------------
- */
+/* --- queue pairs --------------------------------------------------------------------------- */
 
 struct ibv_qp *efadv_create_qp_ex(struct ibv_context *context, struct ibv_qp_init_attr_ex *attr_ex,
 				  struct efadv_qp_init_attr *efa_attr, uint32_t inlen)

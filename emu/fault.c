@@ -136,8 +136,7 @@ int emu_fault_clear(struct emu_world_shared *world, uint32_t number)
 	return removed;
 }
 
-/* --- which rows are in use, as each thread last saw it ------------------------------------------
- */
+/* --- which rows are in use, as each thread last saw it ------------------------------------- */
 
 static _Thread_local struct emu_fault_index thread_index __attribute__((tls_model("initial-exec")));
 

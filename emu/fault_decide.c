@@ -89,8 +89,7 @@ static uint64_t delay(const struct emu_fault *fault, uint64_t hash)
 	return fault->delay + (uint64_t)(part * fault->jitter >> 64);
 }
 
-/* --- packets ------------------------------------------------------------------------------------
- */
+/* --- packets ------------------------------------------------------------------------------- */
 
 static void kill_sender(struct emu_world_shared *world, uint32_t qpn)
 {
@@ -201,8 +200,7 @@ uint8_t emu_fault_arrival(struct emu_world_shared *world, const struct emu_fault
 	return status;
 }
 
-/* --- NICs and links -----------------------------------------------------------------------------
- */
+/* --- NICs and links ------------------------------------------------------------------------ */
 
 static bool flap_down(const struct emu_fault *fault, uint64_t now)
 {

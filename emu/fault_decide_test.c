@@ -82,8 +82,7 @@ static bool nothing(struct emu_verdict verdict)
 	       !verdict.delay;
 }
 
-/* --- packets ------------------------------------------------------------------------------------
- */
+/* --- packets ------------------------------------------------------------------------------- */
 
 static void test_no_faults(void **state)
 {
@@ -209,8 +208,7 @@ static void test_arrival(void **state)
 	assert_int_equal(delay, 0);
 }
 
-/* --- draws --------------------------------------------------------------------------------------
- */
+/* --- draws --------------------------------------------------------------------------------- */
 
 static unsigned int losses(struct emu_world_shared *world, uint32_t attempt, uint8_t *pattern)
 {
@@ -313,8 +311,7 @@ static void test_spread(void **state)
 	}
 }
 
-/* --- counts -------------------------------------------------------------------------------------
- */
+/* --- counts -------------------------------------------------------------------------------- */
 
 #define THREADS 4
 

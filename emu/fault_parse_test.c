@@ -36,8 +36,7 @@ static uint32_t kind_of(const char *text)
 	return atomic_load(&fault.kind);
 }
 
-/* --- text ---------------------------------------------------------------------------------------
- */
+/* --- text ---------------------------------------------------------------------------------- */
 
 static void test_every_kind(void **state)
 {
@@ -263,8 +262,7 @@ static void test_table(void **state)
 	assert_int_equal(emu_fault_key_use(EMU_FAULT_NONE, EMU_KEY_p), EMU_KEY_UNUSED);
 }
 
-/* --- numbers ------------------------------------------------------------------------------------
- */
+/* --- numbers ------------------------------------------------------------------------------- */
 
 static void test_rates(void **state)
 {

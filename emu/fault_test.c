@@ -24,8 +24,7 @@ static struct emu_fault good(const char *text)
 	return fault;
 }
 
-/* --- rows ---------------------------------------------------------------------------------------
- */
+/* --- rows ---------------------------------------------------------------------------------- */
 
 static int new_world(void **state)
 {
@@ -97,8 +96,7 @@ static void test_index_is_of_one_world(void **state)
 	free(other);
 }
 
-/* --- rows that change while they are read -------------------------------------------------------
- */
+/* --- rows that change while they are read -------------------------------------------------- */
 
 #define CHANGES 20000
 

@@ -126,8 +126,7 @@ static int post_send(struct ibv_qp *qp, uint64_t id, const struct ibv_qp *to)
 	return ibv_wr_complete(ex);
 }
 
-/* --- teardown under traffic ---------------------------------------------------------------------
- */
+/* --- teardown under traffic ---------------------------------------------------------------- */
 
 enum {
 	LIVES = 400
@@ -211,8 +210,7 @@ static void teardown_under_traffic(void **state)
 	destroy_cq(recv_cq);
 }
 
-/* --- many threads on one queue pair and one queue -----------------------------------------------
- */
+/* --- many threads on one queue pair and one queue ------------------------------------------ */
 
 enum {
 	POSTERS = 3,

@@ -27,8 +27,7 @@
 #define GENERATIONS (1u << (32 - EMU_MR_BITS))
 #define LKEY_PARTS  (1u << (24 - EMU_MR_BITS)) /* generations that an lkey can tell apart */
 
-/* --- slots -------------------------------------------------------------------------------------
- */
+/* --- slots --------------------------------------------------------------------------------- */
 
 static struct emu_mr_slot *slot_at(struct emu_nic *nic, uint32_t index)
 {
@@ -155,8 +154,7 @@ void emu_mr_put(struct emu_mr_slot *slot)
 	atomic_fetch_sub_explicit(&slot->users, 1, memory_order_release);
 }
 
-/* --- registration ------------------------------------------------------------------------------
- */
+/* --- registration -------------------------------------------------------------------------- */
 
 /* The checks of the RDMA core (EINVAL), then those of EFA's driver, efa_alloc_mr() (EOPNOTSUPP).
  * Flags of the optional range are ignored. */
@@ -281,8 +279,7 @@ int ibv_dereg_mr(struct ibv_mr *ibv_mr)
 	return emu_command(nic, 0);
 }
 
-/* --- what the device has not -------------------------------------------------------------------
- */
+/* --- what the device has not --------------------------------------------------------------- */
 
 /* EFA takes DMA buffers of accelerators; there are none here. */
 struct ibv_mr *ibv_reg_dmabuf_mr(struct ibv_pd *pd, uint64_t offset, size_t length, uint64_t iova,
@@ -324,8 +321,7 @@ void ibv_unimport_mr(struct ibv_mr *mr)
 	(void)mr;
 }
 
-/* --- fork: the memory of a child is never the device's ------------------------------------------
- */
+/* --- fork: the memory of a child is never the device's ------------------------------------- */
 
 int ibv_fork_init(void)
 {

@@ -13,8 +13,7 @@ _Static_assert(sizeof(struct emu_packet) + EMU_PAYLOAD_MAX <= EMU_BIG_BYTES,
 
 #define FLAGS (EMU_FLAG_IMM | EMU_FLAG_SOLICITED | EMU_FLAG_RETRANSMIT)
 
-/* --- sum ----------------------------------------------------------------------------------------
- */
+/* --- sum ----------------------------------------------------------------------------------- */
 
 #define KEY_A 0x9f6e1d2b4c8a3577ull
 #define KEY_B 0xd1342543de82ef95ull
@@ -66,8 +65,7 @@ uint32_t emu_packet_sum(const struct emu_packet *packet, const void *payload)
 	return (uint32_t)(sum ^ sum >> 32);
 }
 
-/* --- validity -----------------------------------------------------------------------------------
- */
+/* --- validity ------------------------------------------------------------------------------ */
 
 static bool queue_pair(uint32_t qpn)
 {

@@ -173,8 +173,7 @@ static void test_types(void **state)
 	assert_false(valid());
 }
 
-/* --- acknowledgements ---------------------------------------------------------------------------
- */
+/* --- acknowledgements ---------------------------------------------------------------------- */
 
 /* Arrived: all but the last; refused: every step-th from base. */
 static void make_ack(uint32_t base, uint16_t refusals, uint32_t step)
@@ -234,8 +233,7 @@ static void test_acks(void **state)
 	assert_false(valid());
 }
 
-/* --- sum ----------------------------------------------------------------------------------------
- */
+/* --- sum ----------------------------------------------------------------------------------- */
 
 /* Any one bit of header or payload changes it; so do a swap of words and an end cut off. */
 static void test_sum(void **state)

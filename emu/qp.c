@@ -49,8 +49,7 @@ uint32_t emu_max_rq_depth(const struct emu_nic *nic, uint32_t sge)
 	return (uint32_t)nic->model->max_rq_wr / (sge ? sge : 1);
 }
 
-/* --- checks, in the order of libefa -------------------------------------------------------------
- */
+/* --- checks, in the order of libefa -------------------------------------------------------- */
 
 static uint64_t known_ops(const struct emu_nic *nic, bool srd)
 {
@@ -106,8 +105,7 @@ static int check_limits(const struct emu_nic *nic, const struct ibv_qp_cap *cap,
 	return 0;
 }
 
-/* --- make ---------------------------------------------------------------------------------------
- */
+/* --- make ---------------------------------------------------------------------------------- */
 
 /* Depths that queues of a power of two of descriptors give; a receive takes one for each of its
  * buffers. */

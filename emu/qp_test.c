@@ -28,8 +28,7 @@ static int teardown(void **state)
 	return fake_teardown(state);
 }
 
-/* --- make ---------------------------------------------------------------------------------------
- */
+/* --- make ---------------------------------------------------------------------------------- */
 
 static void refused(const struct ibv_qp_init_attr_ex *attr, int error)
 {

@@ -32,7 +32,7 @@ enum {
 	SPEED_HDR = 64,
 };
 
-/* --- what the sysfs tree says ----------------------------------------------------------------- */
+/* --- what the sysfs tree says -------------------------------------------------------------- */
 
 const char *ibv_get_sysfs_path(void)
 {
@@ -83,8 +83,7 @@ __be64 ibv_get_device_guid(struct ibv_device *device)
 	return read_guid(device, "node_guid");
 }
 
-/* --- device ------------------------------------------------------------------------------------
- */
+/* --- device -------------------------------------------------------------------------------- */
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
@@ -139,8 +138,7 @@ int emu_query_device_ex(struct ibv_context *context, const struct ibv_query_devi
 	return 0;
 }
 
-/* --- port --------------------------------------------------------------------------------------
- */
+/* --- port ---------------------------------------------------------------------------------- */
 
 /* As the driver expresses Gb/s by lanes and speed of a lane: the fastest row that is not faster. */
 static const struct {
@@ -221,8 +219,7 @@ int ibv_query_port_speed(struct ibv_context *context, uint32_t port_num, uint64_
 	return 0;
 }
 
-/* --- GIDs and partition keys: one of each ------------------------------------------------------
- */
+/* --- GIDs and partition keys: one of each -------------------------------------------------- */
 
 int _ibv_query_gid_ex(struct ibv_context *context, uint32_t port_num, uint32_t gid_index,
 		      struct ibv_gid_entry *entry, uint32_t flags, size_t entry_size)

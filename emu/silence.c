@@ -48,8 +48,8 @@ static bool flow_is_cut(const struct emu_srd *srd, const struct emu_flow *flow, 
 					     flow->path.place.host, flow->path.place.nic, now);
 }
 
-/* The status with which a flow has failed by now, or 0. A process that is stopped is waited for, as
- * long as its NIC and link are up. */
+/* The status with which a flow has failed by now, or 0. A process that is stopped is as silent as
+ * one whose network is cut. */
 static uint8_t flow_verdict(struct emu_srd *srd, struct emu_flow *flow, uint64_t now)
 {
 	uint64_t timeout = atomic_load(&srd->world->shared->timeout);
@@ -60,12 +60,11 @@ static uint8_t flow_verdict(struct emu_srd *srd, struct emu_flow *flow, uint64_t
 		return emu_since(flow->cut_since, now) > timeout ? silent_status(srd, flow) : 0;
 	}
 	flow->cut_since = 0;
-	if (flow->lost || srd->world->shared->carrier == EMU_CARRIER_UDP)
-		return emu_since(flow->heard, now) > timeout ? silent_status(srd, flow) : 0;
-	if (emu_ring_present(srd->world, &flow->path) &&
-	    engine_alive(srd->world, flow->path.slot, flow->path.generation, now)) {
+	if (srd->world->shared->carrier == EMU_CARRIER_UDP ||
+	    (emu_ring_present(srd->world, &flow->path) &&
+	     engine_alive(srd->world, flow->path.slot, flow->path.generation, now))) {
 		flow->gone_since = 0;
-		return 0;
+		return emu_since(flow->heard, now) > timeout ? silent_status(srd, flow) : 0;
 	}
 	/* Its last answers may lie in our ring: they are taken in before the next look. */
 	if (!flow->gone_since)

@@ -75,8 +75,7 @@ static void point(struct nic_tree *t, const char *dir, const char *name, const c
 	emu_sysfs_link(t->tree, path, target);
 }
 
-/* --- CPUs near a NIC ----------------------------------------------------------------------------
- */
+/* --- CPUs near a NIC ----------------------------------------------------------------------- */
 
 static bool line_read(const char *path, char *line, size_t size)
 {
@@ -127,8 +126,7 @@ static void cpumask(const char *list, char *text, size_t size)
 					 i == top ? "%" PRIx32 : ",%08" PRIx32, group[i]);
 }
 
-/* --- the PCI device -----------------------------------------------------------------------------
- */
+/* --- the PCI device ------------------------------------------------------------------------ */
 
 static void pci_config(struct nic_tree *t)
 {
@@ -202,8 +200,7 @@ static void pci_device(struct nic_tree *t)
 	point(t, "bus/pci/drivers/efa", t->nic->pci, t->device);
 }
 
-/* --- the RDMA device ----------------------------------------------------------------------------
- */
+/* --- the RDMA device ----------------------------------------------------------------------- */
 
 /* efa_link_gbps_to_speed_and_width() and the kernel's rate_show() in one. */
 static const char *rate(uint64_t speed)
@@ -313,8 +310,7 @@ static void nic_tree(struct emu_sysfs_tree *tree, const struct emu_host_shared *
 	verbs_device(&t);
 }
 
-/* --- the host -----------------------------------------------------------------------------------
- */
+/* --- the host ------------------------------------------------------------------------------ */
 
 static void host_tree(struct emu_sysfs_tree *tree, const struct emu_world_shared *world,
 		      uint32_t number)

@@ -84,8 +84,7 @@ static unsigned int entries(const char *path)
 	return count;
 }
 
-/* --- shape --------------------------------------------------------------------------------------
- */
+/* --- shape --------------------------------------------------------------------------------- */
 
 static void links_lead_where_the_kernels_do(void **state)
 {
@@ -266,8 +265,7 @@ static void machine(void **state)
 	world_free(world);
 }
 
-/* --- counters -----------------------------------------------------------------------------------
- */
+/* --- counters ------------------------------------------------------------------------------ */
 
 static void counters_are_the_drivers(void **state)
 {

@@ -35,8 +35,7 @@ struct emu_udp {
 	struct datagram in[BATCH];
 };
 
-/* --- open and close -----------------------------------------------------------------------------
- */
+/* --- open and close ------------------------------------------------------------------------ */
 
 static void make_room(int fd, int forced, int plain)
 {
@@ -137,8 +136,7 @@ static void bump(_Atomic uint64_t *counter)
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* --- send ---------------------------------------------------------------------------------------
- */
+/* --- send ---------------------------------------------------------------------------------- */
 
 static enum emu_emit send_datagram(struct emu_udp *udp, const struct emu_path *path,
 				   const struct datagram *datagram)
@@ -199,8 +197,7 @@ enum emu_emit emu_udp_emit(struct emu_udp *udp, const struct emu_path *path,
 	return send_datagram(udp, path, &datagram);
 }
 
-/* --- receive ------------------------------------------------------------------------------------
- */
+/* --- receive ------------------------------------------------------------------------------- */
 
 static void drop(struct emu_udp *udp)
 {

@@ -27,8 +27,7 @@ struct pair {
 	struct emu_udp *udp[2];
 };
 
-/* --- sendto() as the network fails it -----------------------------------------------------------
- */
+/* --- sendto() as the network fails it ------------------------------------------------------ */
 
 static _Atomic int fail_with, fail_times;
 
@@ -42,8 +41,7 @@ ssize_t sendto(int fd, const void *buffer, size_t n, int flags, const struct soc
 	return syscall(SYS_sendto, fd, buffer, n, flags, to, length);
 }
 
-/* --- helpers ------------------------------------------------------------------------------------
- */
+/* --- helpers ------------------------------------------------------------------------------- */
 
 static bool is_free(uint16_t port)
 {
@@ -113,8 +111,7 @@ static struct emu_udp_counts counts(const struct emu_udp *udp)
 	return now;
 }
 
-/* --- packets ------------------------------------------------------------------------------------
- */
+/* --- packets ------------------------------------------------------------------------------- */
 
 static void test_sizes(void **state)
 {
@@ -192,8 +189,7 @@ static void test_nobody(void **state)
 	assert_int_equal(arrived.packets, 1);
 }
 
-/* --- what does not belong ------------------------------------------------------------------------
- */
+/* --- what does not belong ------------------------------------------------------------------ */
 
 static void throw(int fd, const struct emu_path *path, const void *bytes, size_t n)
 {
@@ -330,8 +326,7 @@ static void test_open_errors(void **state)
 	assert_non_null(strstr(line, "is above 65535"));
 }
 
-/* --- threads ------------------------------------------------------------------------------------
- */
+/* --- threads ------------------------------------------------------------------------------- */
 
 #define SENDERS 4
 #define SENDS   300

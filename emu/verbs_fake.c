@@ -24,8 +24,7 @@ static struct emu_nic_shared nic_shared;
 static struct emu_context context;
 static struct emu_pd pd;
 
-/* --- what other parts give ----------------------------------------------------------------------
- */
+/* --- what other parts give ----------------------------------------------------------------- */
 
 int emu_command(struct emu_nic *nic, int error)
 {
@@ -79,8 +78,7 @@ bool emu_fault_cq_overflow(struct emu_world_shared *shared, uint32_t host, uint3
 	return lose;
 }
 
-/* --- the recording data path --------------------------------------------------------------------
- */
+/* --- the recording data path --------------------------------------------------------------- */
 
 int emu_srd_create(struct emu_qp *qp)
 {
@@ -151,8 +149,7 @@ void emu_engine_armed(struct emu_nic *nic)
 	atomic_fetch_add(&engine_arms, 1);
 }
 
-/* --- queues that programs drive -----------------------------------------------------------------
- */
+/* --- queues that programs drive ------------------------------------------------------------ */
 
 static const struct emu_direct_queue mapped = { (uint8_t *)&world,          32, 64,
 						(uint32_t *)(void *)&world, 16, 1 };
@@ -202,8 +199,7 @@ bool emu_direct_cq_push(struct emu_cq *cq, const struct emu_cqe *cqe)
 	return true;
 }
 
-/* --- objects ------------------------------------------------------------------------------------
- */
+/* --- objects ------------------------------------------------------------------------------- */
 
 static void defaults(struct emu_model *model)
 {

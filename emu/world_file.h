@@ -55,8 +55,7 @@ void emu_own_remove(const struct emu_world_shared *world, uint32_t slot);
 /* In the child of a fork: nothing is held. */
 void emu_own_forget(void);
 
-/* --- rings of the own area: world_area.c --------------------------------------------------------
- */
+/* --- rings of the own area: world_area.c --------------------------------------------------- */
 
 struct emu_rings;
 struct emu_rings *emu_rings_new(void);

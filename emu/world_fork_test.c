@@ -63,8 +63,7 @@ static bool until(_Atomic uint32_t *word)
 	return atomic_load(word);
 }
 
-/* --- forks --------------------------------------------------------------------------------------
- */
+/* --- forks --------------------------------------------------------------------------------- */
 
 static int leave_in_child(void *argument)
 {
@@ -105,8 +104,7 @@ static void a_child_gives_back_nothing_of_its_parent(void **state)
 	assert_true(emu_world_alive(world, 1, world->generation));
 }
 
-/* --- the end of a process -----------------------------------------------------------------------
- */
+/* --- the end of a process ------------------------------------------------------------------ */
 
 static int quit_and_wait(void *argument)
 {

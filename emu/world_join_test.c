@@ -89,8 +89,7 @@ static int member(void *argument)
 	return 0;
 }
 
-/* --- one process --------------------------------------------------------------------------------
- */
+/* --- one process --------------------------------------------------------------------------- */
 
 static void joins_and_leaves(void **state)
 {
@@ -221,8 +220,7 @@ static void areas_are_mapped_by_many_threads(void **state)
 	free(member);
 }
 
-/* --- many processes -----------------------------------------------------------------------------
- */
+/* --- many processes ------------------------------------------------------------------------ */
 
 static void sixty_four_join_at_once(void **state)
 {

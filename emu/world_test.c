@@ -64,8 +64,7 @@ static void write_world_file(const void *bytes, size_t size)
 	fclose(file);
 }
 
-/* --- making and opening -------------------------------------------------------------------------
- */
+/* --- making and opening -------------------------------------------------------------------- */
 
 static void created_is_complete(void **state)
 {
@@ -189,8 +188,7 @@ static void one_of_many_creates(void **state)
 	assert_int_equal(made, 1);
 }
 
-/* --- what cannot be -----------------------------------------------------------------------------
- */
+/* --- what cannot be ------------------------------------------------------------------------ */
 
 static void bad_directories_are_told(void **state)
 {
@@ -306,8 +304,7 @@ static void file_size_limit_is_an_error(void **state)
 	assert_false(exists("%s/world", dir));
 }
 
-/* --- removing -----------------------------------------------------------------------------------
- */
+/* --- removing ------------------------------------------------------------------------------ */
 
 static void removes_its_own_and_nothing_else(void **state)
 {

@@ -13,8 +13,7 @@
 #include "emu/srd.h"
 #include "emu/verbs.h"
 
-/* --- one request --------------------------------------------------------------------------------
- */
+/* --- one request --------------------------------------------------------------------------- */
 
 /* Room for one more in qp->build, cleared. NULL: no memory. Under build_lock. */
 static struct emu_wr *grow(struct emu_qp *qp)
@@ -74,8 +73,7 @@ static void set_address(struct emu_wr *wr, struct ibv_ah *ibv_ah, uint32_t qpn, 
 	wr->addressed = true;
 }
 
-/* --- lists --------------------------------------------------------------------------------------
- */
+/* --- lists --------------------------------------------------------------------------------- */
 
 static int set_inline_sges(const struct emu_qp *qp, struct emu_wr *wr, const struct ibv_send_wr *in)
 {

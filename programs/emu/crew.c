@@ -50,7 +50,7 @@ void crew_hold(void)
 	sigprocmask(SIG_BLOCK, &held, &before);
 }
 
-/* --- in the process that becomes the command --- */
+/* --- in the process that becomes the command ----------------------------------------------- */
 
 /* Only returns on failure, with the exit status. */
 static int become(const struct crew_options *options, uint32_t host, pid_t parent)
@@ -108,7 +108,7 @@ static _Noreturn void run_member(const struct crew *crew, uint32_t host, int pip
 	_exit(become(options, host, parent));
 }
 
-/* --- in the launcher --- */
+/* --- in the launcher ----------------------------------------------------------------------- */
 
 static void close_pair(int pair[2])
 {

@@ -33,7 +33,7 @@ struct request {
 	struct opt_result result;
 };
 
-/* --- main.c --- */
+/* --- main.c -------------------------------------------------------------------------------- */
 
 bool request_given(const struct request *request, const char *name);
 
@@ -54,7 +54,7 @@ int command_up(const struct request *request);
 int command_create(const struct request *request);
 int command_remove(const struct request *request);
 
-/* --- setup.c: what the options ask for --- */
+/* --- setup.c: what the options ask for ----------------------------------------------------- */
 
 /* What a world and its hosts are to be; checked in full before anything is made. */
 struct setup {
@@ -74,7 +74,7 @@ uint32_t first_host(const struct request *request);
 /* Reads a number below limit at *text and moves on. False: there is none. */
 bool take_number(const char **text, uint32_t limit, uint32_t *number);
 
-/* --- session.c: the world of this command --- */
+/* --- session.c: the world of this command -------------------------------------------------- */
 
 struct session {
 	struct emu_world world; /* with own set: a private one, removed when it is closed */
@@ -93,7 +93,7 @@ int session_make(struct session *session, const struct request *request, const s
 /* Processes that live in the world now. */
 uint32_t world_population(struct emu_world *world);
 
-/* --- environment.c --- */
+/* --- environment.c ------------------------------------------------------------------------- */
 
 /* The folder with the stand-in libraries. 0 or -ENOENT with why. */
 int library_folder(char folder[PATH_MAX], char *why, size_t size);
@@ -112,7 +112,7 @@ struct place {
 /* Sets what a command on that host needs. 0 or -errno. */
 int environment_set(const struct place *place);
 
-/* --- crew.c: commands under way --- */
+/* --- crew.c: commands under way ------------------------------------------------------------ */
 
 struct crew_options {
 	const struct request *request;
@@ -133,7 +133,7 @@ int crew_become(const struct crew_options *options);
  * that failed, else 0. */
 int crew_run(const struct crew_options *options);
 
-/* --- stream.c: output of a command, line by line --- */
+/* --- stream.c: output of a command, line by line ------------------------------------------- */
 
 #define STREAM_BYTES 4096
 
@@ -152,12 +152,12 @@ bool stream_pump(struct stream *stream);
 /* Passes on what has come until now, the start of a line too, and closes. */
 void stream_end(struct stream *stream);
 
-/* --- mount.c --- */
+/* --- mount.c ------------------------------------------------------------------------------- */
 
 /* Moves this process into a mount namespace that shows the devices of place. 0 or -errno, why. */
 int mount_devices(const struct place *place, char *why, size_t size);
 
-/* --- mount_merge.c --- */
+/* --- mount_merge.c ------------------------------------------------------------------------- */
 
 /* Shows the tree under source in target too, by mounts: directories that both have keep their
  * entries where shared() says so, else source's takes the place. Errors as above. */
@@ -174,7 +174,7 @@ int mount_open_up(const char *path, mount_hides *hides, void *ctx, char *why, si
 /* Mounts source (file or directory) at target, which is made. */
 int mount_bind(const char *source, const char *target, char *why, size_t size);
 
-/* --- status.c, status_json.c --- */
+/* --- status.c, status_json.c --------------------------------------------------------------- */
 
 void status_text(struct emu_world *world, FILE *out);
 int status_json(struct emu_world *world, FILE *out);
@@ -189,7 +189,7 @@ bool nic_is_down(struct emu_world *world, uint32_t host, uint32_t nic);
 /* False: the slot is free. */
 bool process_shown(struct emu_world *world, uint32_t slot, bool *alive);
 
-/* --- list.c --- */
+/* --- list.c -------------------------------------------------------------------------------- */
 
 void list_profiles(FILE *out);
 void list_faults(FILE *out);

@@ -9,8 +9,7 @@
 
 static const struct kit_ep_options plain = { 0 };
 
-/* --- refused calls ------------------------------------------------------------------------------
- */
+/* --- refused calls ------------------------------------------------------------------------- */
 
 static void refuse_made(struct kit_bench *b, int error)
 {
@@ -74,8 +73,7 @@ static void refuse_some(void)
 	kit_bench_close(&b);
 }
 
-/* --- completion queues --------------------------------------------------------------------------
- */
+/* --- completion queues --------------------------------------------------------------------- */
 
 static void wait_overflow(struct kit_nic *nic, struct ibv_cq_ex *cq)
 {
@@ -172,8 +170,7 @@ static void events(void)
 	kit_nic_close(&nic);
 }
 
-/* --- bandwidth limit ----------------------------------------------------------------------------
- */
+/* --- bandwidth limit ----------------------------------------------------------------------- */
 
 static const struct kit_target_options room = { .host = 1, .bytes = 8 * MIB };
 

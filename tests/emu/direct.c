@@ -21,8 +21,7 @@ static void check_received(const struct kit_side *side, const struct kit_cqe *cq
 	check_int(cqe->src_qpn, side->there.address.qpn & 0xffff);
 }
 
-/* --- SEND ---------------------------------------------------------------------------------------
- */
+/* --- SEND ---------------------------------------------------------------------------------- */
 
 static const uint32_t sizes[] = { 0, 1, 31, 32, 33, 511, 512, 513, 4096, 8927, 8928 };
 
@@ -178,8 +177,7 @@ static void inline_wide(void)
 	send_inline(80);
 }
 
-/* --- RDMA ---------------------------------------------------------------------------------------
- */
+/* --- RDMA ---------------------------------------------------------------------------------- */
 
 static void rdma_there(struct kit_peer *parent, void *arg)
 {
@@ -253,8 +251,7 @@ static void rdma_unsolicited(void)
 	rdma(true);
 }
 
-/* --- who is it? ---------------------------------------------------------------------------------
- */
+/* --- who is it? ---------------------------------------------------------------------------- */
 
 /* Without an address handle for the sender its GID is in the completion. */
 static void stranger_there(struct kit_peer *parent, void *arg)
@@ -301,8 +298,7 @@ static void stranger_ud(void)
 	stranger(true);
 }
 
-/* --- many ---------------------------------------------------------------------------------------
- */
+/* --- many ---------------------------------------------------------------------------------- */
 
 #define BYTES 64u
 #define SENDS 64u
@@ -403,8 +399,7 @@ static void stream(void)
 	kit_join(&peer);
 }
 
-/* --- cases --------------------------------------------------------------------------------------
- */
+/* --- cases --------------------------------------------------------------------------------- */
 
 #define WIDE "inline_size_ex=80 req_id_64=1"
 

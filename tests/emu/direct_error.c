@@ -23,8 +23,7 @@ enum {
 	REMOTE_LENGTH = 11,
 };
 
-/* --- descriptors --------------------------------------------------------------------------------
- */
+/* --- descriptors --------------------------------------------------------------------------- */
 
 /* The other side: memory, and one receive at a time of as many bytes as it is told. */
 static void served(struct kit_peer *parent, void *arg)
@@ -173,8 +172,7 @@ static void unable(void)
 	kit_join(&peer);
 }
 
-/* --- doorbells ----------------------------------------------------------------------------------
- */
+/* --- doorbells ----------------------------------------------------------------------------- */
 
 struct alone {
 	struct kit_nic nic;
@@ -327,8 +325,7 @@ static void garbage(void)
 	alone_close(&alone);
 }
 
-/* --- the calls ----------------------------------------------------------------------------------
- */
+/* --- the calls ----------------------------------------------------------------------------- */
 
 static void off(void)
 {

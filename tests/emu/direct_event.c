@@ -37,8 +37,7 @@ static uint32_t drain(struct kit_side *side)
 	return count;
 }
 
-/* --- woken each time ----------------------------------------------------------------------------
- */
+/* --- woken each time ----------------------------------------------------------------------- */
 
 /* Sleeps for each message that is not there yet. The other side sends the next ones when it is told
  * how many have been read, so one event lost ends it all. */
@@ -105,8 +104,7 @@ static void wake_ups(void)
 	kit_join(&peer);
 }
 
-/* --- one at a time ------------------------------------------------------------------------------
- */
+/* --- one at a time ------------------------------------------------------------------------- */
 
 /* To itself: the send's completion and the receive's. */
 static void to_itself(struct kit_side *side, uint32_t count)

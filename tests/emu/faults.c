@@ -24,8 +24,7 @@ static void good(struct kit_pair *p, enum kit_op op)
 	kit_wait_ok(p->ep.send_cq, 99);
 }
 
-/* --- links --------------------------------------------------------------------------------------
- */
+/* --- links --------------------------------------------------------------------------------- */
 
 static void cut(const char *fault, bool met_before, uint32_t status)
 {
@@ -160,94 +159,7 @@ static void port_events(void)
 	kit_bench_close(&b);
 }
 
-/* --- peers --------------------------------------------------------------------------------------
- */
-
-static void killed(uint32_t status)
-{
-	struct kit_pair p;
-
-	kit_pair_open(&p, &with_recvs, 1 << 20);
-	good(&p, KIT_WRITE);
-	kit_kill(&p.target.peer);
-	post(&p, KIT_SEND, 1, 10);
-	kit_wait_status(p.ep.send_cq, 1, status);
-	kit_pair_close_here(&p);
-	kit_target_gone(&p.target);
-}
-
-static void killed_ring(void)
-{
-	killed(9);
-}
-
-static void killed_udp(void)
-{
-	killed(13);
-}
-
-/* It dies in the middle of a transfer, when it answers. */
-static void killed_by_fault(void)
-{
-	struct kit_pair p;
-
-	kit_pair_open(&p, &with_recvs, 1 << 20);
-	good(&p, KIT_WRITE);
-	kit_fault("kill:src=h1,op=response");
-	post(&p, KIT_READ, 1, 1 << 20);
-	kit_wait_status(p.ep.send_cq, 1, 9);
-	kit_killed(&p.target.peer);
-	kit_pair_close_here(&p);
-	kit_target_gone(&p.target);
-}
-
-static void killed_at_once(void)
-{
-	struct kit_pair p;
-
-	kit_pair_open(&p, &with_recvs, 1 << 20);
-	good(&p, KIT_WRITE);
-	kit_fault("kill:host=1");
-	kit_killed(&p.target.peer); /* with no traffic to it */
-	post(&p, KIT_WRITE, 1, 1 << 20);
-	kit_wait_status(p.ep.send_cq, 1, 9);
-	kit_pair_close_here(&p);
-	kit_target_gone(&p.target);
-}
-
-/* A process that is only stopped has not gone: its memory is there, and time passes for nobody. */
-static void stopped(void)
-{
-	struct kit_pair p;
-	struct kit_wc wc;
-
-	kit_pair_open(&p, &with_recvs, 1 << 20);
-	good(&p, KIT_WRITE);
-	kit_stop(&p.target.peer);
-	post(&p, KIT_SEND, 1, 10);
-	usleep(300000);
-	check(!kit_poll(p.ep.send_cq, &wc));
-	kit_continue(&p.target.peer);
-	kit_wait_ok(p.ep.send_cq, 1);
-	kit_pair_close(&p);
-}
-
-static void queue_pair_gone(void)
-{
-	struct kit_pair p;
-
-	kit_pair_open(&p, &with_recvs, 1 << 20);
-	good(&p, KIT_SEND);
-	kit_target_destroy_qp(&p.target);
-	post(&p, KIT_SEND, 1, 10);
-	kit_wait_status(p.ep.send_cq, 1, 9);
-	post(&p, KIT_WRITE, 2, 10);
-	kit_wait_status(p.ep.send_cq, 2, 9);
-	kit_pair_close(&p);
-}
-
-/* --- keys ---------------------------------------------------------------------------------------
- */
+/* --- keys ---------------------------------------------------------------------------------- */
 
 static void revoked(void)
 {
@@ -329,8 +241,7 @@ static void unknown_peer(void)
 	kit_pair_close(&p);
 }
 
-/* --- receivers that are not ready ---------------------------------------------------------------
- */
+/* --- receivers that are not ready ---------------------------------------------------------- */
 
 static void rnr_count(int retries)
 {
@@ -423,13 +334,6 @@ static const struct kit_case cases[] = {
 	  flaps,
 	  { .faults = { "flap:host=1,period=100ms,down=30ms" }, .timeout_ms = 20000 } },
 	{ "faults/port-events", port_events },
-	{ "faults/killed", killed_ring },
-	{ "faults/killed-udp", killed_udp, { .timeout_ms = 300, .udp = true } },
-	{ "faults/killed-by-fault", killed_by_fault },
-	{ "faults/killed-at-once", killed_at_once },
-	{ "faults/stopped", stopped, { .timeout_ms = 50 } },
-	{ "faults/queue-pair-gone", queue_pair_gone },
-	{ "faults/queue-pair-gone-udp", queue_pair_gone, { .udp = true } },
 	{ "faults/revoked", revoked },
 	{ "faults/bad-key", bad_key_fault },
 	{ "faults/any-status", any_status },

@@ -37,8 +37,7 @@
 #define KIT_LIMIT_S    (KIT_SANITIZED ? 120 : 40)
 #define KIT_WATCHDOG_S (KIT_SANITIZED ? 300 : 120)
 
-/* --- what headers newer than rdma-core 44 add to the ABI ---------------------------------------
- */
+/* --- what headers newer than rdma-core 44 add to the ABI ----------------------------------- */
 
 enum {
 	KIT_CAPS_RDMA_WRITE = 1 << 3,
@@ -61,8 +60,7 @@ struct kit_adv_cq {
 	bool (*wc_is_unsolicited)(struct efadv_cq *cq);
 };
 
-/* --- checks: kit_check.c ------------------------------------------------------------------------
- */
+/* --- checks: kit_check.c ------------------------------------------------------------------- */
 
 _Noreturn void kit_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -118,8 +116,7 @@ void kit_pause(uint64_t looks);
 /* Numbers of repetitions: by tier, fewer under a sanitizer. */
 uint64_t kit_scale(uint64_t nightly, uint64_t full, uint64_t quick);
 
-/* --- cases and worlds: kit_run.c ----------------------------------------------------------------
- */
+/* --- cases and worlds: kit_run.c ----------------------------------------------------------- */
 
 struct kit_world {
 	uint32_t hosts, nics;  /* 0: 2 hosts, 1 NIC each */
@@ -153,8 +150,7 @@ void kit_fault_clear(uint32_t number); /* 0: all */
 void kit_world_make(const struct kit_world *world, char *dir, size_t size);
 void kit_world_remove(const char *dir);
 
-/* --- devices and memory: kit_nic.c --------------------------------------------------------------
- */
+/* --- devices and memory: kit_nic.c --------------------------------------------------------- */
 
 struct kit_nic {
 	struct ibv_context *context;
@@ -199,8 +195,7 @@ uint64_t kit_host_counter(uint32_t host, const char *device, const char *name);
 void kit_host_gid(uint32_t host, const char *device, union ibv_gid *gid);
 bool kit_sysfs(const struct kit_nic *nic, const char *file, char *text, size_t size);
 
-/* --- queue pairs: kit_ep.c ----------------------------------------------------------------------
- */
+/* --- queue pairs: kit_ep.c ----------------------------------------------------------------- */
 
 #define KIT_QKEY 0x11111111u
 
@@ -283,8 +278,7 @@ void kit_wait_ok(struct ibv_cq_ex *cq, uint64_t id);
 void kit_wait_status(struct ibv_cq_ex *cq, uint64_t id, uint32_t vendor);
 enum ibv_wc_status kit_verbs_status(uint32_t vendor);
 
-/* --- other processes: kit_peer.c ----------------------------------------------------------------
- */
+/* --- other processes: kit_peer.c ----------------------------------------------------------- */
 
 /* A process forked off, and the way to it. */
 struct kit_peer {
@@ -305,8 +299,7 @@ void kit_killed(struct kit_peer *peer); /* waits for it to be killed by SIGKILL;
 void kit_stop(const struct kit_peer *peer);
 void kit_continue(const struct kit_peer *peer);
 
-/* --- a peer that does as it is told: kit_target.c ------------------------------------------------
- */
+/* --- a peer that does as it is told: kit_target.c ------------------------------------------ */
 
 struct kit_target_options {
 	uint32_t host, nic; /* host 0: EMU host of the case itself; usual is 1 */

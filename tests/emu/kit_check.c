@@ -120,8 +120,7 @@ uint64_t kit_scale(uint64_t nightly, uint64_t full, uint64_t quick)
 	return tier && !strcmp(tier, "nightly") ? nightly : full;
 }
 
-/* --- content ------------------------------------------------------------------------------------
- */
+/* --- content ------------------------------------------------------------------------------- */
 
 static uint64_t word_at(uint64_t seed, uint64_t index)
 {

@@ -43,8 +43,7 @@ static uint32_t get32(const uint8_t *at)
 	return word;
 }
 
-/* --- asked for ----------------------------------------------------------------------------------
- */
+/* --- asked for ----------------------------------------------------------------------------- */
 
 /* Debian 12's libefa does not have them, so they are not linked with. */
 static void *entry_point(const char *name)
@@ -90,8 +89,7 @@ void kit_direct_open(struct kit_direct *direct, struct kit_ep *ep)
 	check_int(direct->cq.num_entries & (direct->cq.num_entries - 1), 0);
 }
 
-/* --- posting ------------------------------------------------------------------------------------
- */
+/* --- posting ------------------------------------------------------------------------------- */
 
 static void put_buffer(uint8_t *at, uint64_t address, uint32_t key, uint32_t length)
 {
@@ -203,8 +201,7 @@ void kit_direct_recv_bell(struct kit_direct *direct)
 	bell(direct->rq.doorbell, direct->rq_posted & 0xffff);
 }
 
-/* --- completions --------------------------------------------------------------------------------
- */
+/* --- completions --------------------------------------------------------------------------- */
 
 static void read_cqe(const struct kit_direct *direct, const uint8_t *at, struct kit_cqe *cqe)
 {
@@ -302,8 +299,7 @@ void kit_direct_event(struct kit_direct *direct)
 	ibv_ack_cq_events(ibv_cq_ex_to_cq(direct->ep->own_cq), 1);
 }
 
-/* --- one of two processes -----------------------------------------------------------------------
- */
+/* --- one of two processes ------------------------------------------------------------------ */
 
 void kit_side_open(struct kit_side *side, struct kit_peer *peer,
 		   const struct kit_ep_options *options, size_t bytes, int flags)

@@ -84,8 +84,7 @@ void kit_direct_arm(struct kit_direct *direct);
 void kit_direct_event(struct kit_direct *direct);
 bool kit_direct_has_event(const struct kit_direct *direct);
 
-/* --- one of two processes that talk through such queues ----------------------------------------
- */
+/* --- one of two processes that talk through such queues ------------------------------------ */
 
 struct kit_hello {
 	struct kit_address address;

@@ -118,8 +118,7 @@ void kit_ep_close(struct kit_ep *ep)
 	memset(ep, 0, sizeof(*ep));
 }
 
-/* --- posting ------------------------------------------------------------------------------------
- */
+/* --- posting ------------------------------------------------------------------------------- */
 
 struct ibv_sge kit_sge(const struct kit_area *area, size_t offset, size_t size)
 {
@@ -201,8 +200,7 @@ int kit_recv(struct kit_ep *ep, uint64_t id, const struct ibv_sge *sge, int sges
 	return rc;
 }
 
-/* --- polling ------------------------------------------------------------------------------------
- */
+/* --- polling ------------------------------------------------------------------------------- */
 
 static void read_adv(struct ibv_cq_ex *cq, struct kit_wc *wc)
 {

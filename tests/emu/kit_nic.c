@@ -60,8 +60,7 @@ struct ibv_ah *kit_ah(const struct kit_nic *nic, const union ibv_gid *gid)
 	return ah;
 }
 
-/* --- memory -------------------------------------------------------------------------------------
- */
+/* --- memory -------------------------------------------------------------------------------- */
 
 void kit_area_open(struct kit_area *area, size_t size)
 {
@@ -108,8 +107,7 @@ void kit_area_close(struct kit_area *area)
 	memset(area, 0, sizeof(*area));
 }
 
-/* --- sysfs --------------------------------------------------------------------------------------
- */
+/* --- sysfs --------------------------------------------------------------------------------- */
 
 static bool file_text(const char *root, const char *device, const char *file, char *text,
 		      size_t size)

@@ -37,8 +37,7 @@ uint64_t kit_timeout_ns(void)
 	return timeout_ns;
 }
 
-/* --- faults -------------------------------------------------------------------------------------
- */
+/* --- faults -------------------------------------------------------------------------------- */
 
 uint32_t kit_fault(const char *format, ...)
 {
@@ -63,8 +62,7 @@ void kit_fault_clear(uint32_t number)
 	emu_fault_clear(world->shared, number);
 }
 
-/* --- worlds -------------------------------------------------------------------------------------
- */
+/* --- worlds -------------------------------------------------------------------------------- */
 
 static uint32_t world_timeout_ms(const struct kit_world *wanted)
 {
@@ -141,8 +139,7 @@ void kit_world_remove(const char *dir)
 		kit_fail(__FILE__, __LINE__, "world: %s", why);
 }
 
-/* --- cases --------------------------------------------------------------------------------------
- */
+/* --- cases --------------------------------------------------------------------------------- */
 
 struct runner {
 	const char *filter;

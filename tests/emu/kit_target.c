@@ -36,8 +36,7 @@ struct reply {
 	struct kit_wc wc;
 };
 
-/* --- there --------------------------------------------------------------------------------------
- */
+/* --- there --------------------------------------------------------------------------------- */
 
 struct there {
 	const struct kit_target_options *options;
@@ -195,8 +194,7 @@ static void there_main(struct kit_peer *parent, void *arg)
 	there_serve(&t);
 }
 
-/* --- here ---------------------------------------------------------------------------------------
- */
+/* --- here ---------------------------------------------------------------------------------- */
 
 static void ask(struct kit_target *target, const struct request *request, struct reply *reply)
 {

@@ -9,8 +9,7 @@
 
 static const struct kit_ep_options plain = { 0 };
 
-/* --- what is created ----------------------------------------------------------------------------
- */
+/* --- what is created ----------------------------------------------------------------------- */
 
 static struct ibv_qp *qp_like(struct kit_bench *b, const struct kit_ep_options *options)
 {
@@ -202,8 +201,7 @@ static void queue_and_region_sizes(void)
 	kit_nic_close(&nic);
 }
 
-/* --- capabilities -------------------------------------------------------------------------------
- */
+/* --- capabilities -------------------------------------------------------------------------- */
 
 static void caps_on(void)
 {

@@ -148,8 +148,7 @@ static void many(void)
 	kit_pair_close(&p);
 }
 
-/* --- write with immediate -----------------------------------------------------------------------
- */
+/* --- write with immediate ------------------------------------------------------------------ */
 
 static void write_imm_all(struct kit_pair *p, bool unsolicited)
 {
@@ -214,8 +213,7 @@ static void write_imm_unsolicited(void)
 	kit_pair_close(&p);
 }
 
-/* --- who with whom ------------------------------------------------------------------------------
- */
+/* --- who with whom ------------------------------------------------------------------------- */
 
 /* One SEND, one write and one read over each way from `from` to `to`, which both lie here. */
 static void exchange(struct kit_ep *from, struct kit_area *near, struct kit_ep *to,

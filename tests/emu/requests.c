@@ -261,8 +261,7 @@ static void rights(void)
 	kit_bench_close(&b);
 }
 
-/* --- at the other side --------------------------------------------------------------------------
- */
+/* --- at the other side --------------------------------------------------------------------- */
 
 /* A receive that is too short: the sender is told, the receive has failed too. */
 static void receive_too_short(void)

@@ -57,8 +57,7 @@ static uint64_t draw(struct worker *w, uint64_t below)
 	return w->random % below;
 }
 
-/* --- what others know of a worker ---------------------------------------------------------------
- */
+/* --- what others know of a worker ---------------------------------------------------------- */
 
 static void publish(struct worker *w)
 {
@@ -87,8 +86,7 @@ static uint32_t look(struct worker *w, uint32_t whom, struct notice *ret)
 	return atomic_load(&notice->version) == version ? version : 0;
 }
 
-/* --- its life -----------------------------------------------------------------------------------
- */
+/* --- its life ------------------------------------------------------------------------------ */
 
 static void open_queue(struct worker *w)
 {
@@ -279,8 +277,7 @@ static void worker_main(struct kit_peer *parent, void *arg)
 	kit_nic_close(&w.nic);
 }
 
-/* --- the parent ---------------------------------------------------------------------------------
- */
+/* --- the parent ---------------------------------------------------------------------------- */
 
 static void disturb(struct stress *stress, struct kit_peer *peers, uint32_t *lives, uint64_t dice)
 {

@@ -12,8 +12,7 @@
 
 static const struct kit_ep_options plain = { 0 };
 
-/* --- completions of what has gone ---------------------------------------------------------------
- */
+/* --- completions of what has gone ---------------------------------------------------------- */
 
 /* Two queue pairs share a queue; one goes with completions in it. */
 static void completions_vanish(void)
@@ -184,8 +183,7 @@ static void unmapped_at_once(void)
 	kit_bench_close(&b);
 }
 
-/* --- processes ----------------------------------------------------------------------------------
- */
+/* --- processes ----------------------------------------------------------------------------- */
 
 static void visitor(struct kit_peer *parent, void *arg)
 {
