@@ -95,7 +95,11 @@ void fabric_forget(struct port *port, uint64_t dest, enum port_forget why)
 		fabric_local_unmet(port, dest);
 	/* 1.17's shm takes the next peer in a removed one's place for acquainted, and addresses it
 	 * by the old one's numbers: the place stays taken. */
-	if (port->provider->addresses_max || !newest_forget(port, addr))
+	if (port->provider->addresses_max)
+		return;
+	/* What efa's software has under way to a removed peer, or for it, stays in a list that is
+	 * walked at each poll, and crashes there (1.17 and 2.1). */
+	if (port->emulated || !newest_forget(port, addr))
 		return;
 	fi_av_remove(port->av, &addr, 1, 0);
 }
