@@ -52,24 +52,29 @@ static struct fi_info *hints_new(const struct provider *provider, const char *de
 }
 
 /* Keeps of the list those entries that fit: address family first seen as IPv4 is not forced, but a
- * link-local IPv6 address without scope cannot be reached, so it goes. */
-static bool entry_usable(const struct fi_info *info)
+ * link-local IPv6 address without scope cannot be reached, so it goes. And those of another
+ * fabric: 1.17's efa does not look at the name that was asked for. */
+static bool entry_usable(const struct provider *provider, const struct fi_info *info)
 {
 	const struct sockaddr_in6 *in6 = info->src_addr;
 
+	const char *fabric = info->fabric_attr->name;
+
+	if (provider->fabric && (!fabric || strcmp(fabric, provider->fabric) != 0))
+		return false;
 	if (info->addr_format == FI_SOCKADDR_IN6 && in6 && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
 		return false;
 	return true;
 }
 
-static struct fi_info *drop_unusable(struct fi_info *list)
+static struct fi_info *drop_unusable(const struct provider *provider, struct fi_info *list)
 {
 	struct fi_info *keep = NULL, **tail = &keep, *next;
 
 	for (; list; list = next) {
 		next = list->next;
 		list->next = NULL;
-		if (entry_usable(list)) {
+		if (entry_usable(provider, list)) {
 			*tail = list;
 			tail = &list->next;
 		} else {
@@ -95,7 +100,7 @@ int fabric_getinfo(const struct provider *provider, const char *device, const ch
 	rc = fi_getinfo(api_version(), node, NULL, node ? FI_SOURCE : 0, hints, &list);
 	fi_freeinfo(hints);
 	if (rc == 0)
-		list = drop_unusable(list);
+		list = drop_unusable(provider, list);
 	if (rc == -FI_ENOMEM)
 		return err_set(-ENOMEM, "fi_getinfo for '%s': out of memory", provider->name);
 	if (rc || !list)
@@ -103,7 +108,8 @@ int fabric_getinfo(const struct provider *provider, const char *device, const ch
 			       "libfabric %s offers no '%s'%s%s%s%s (fi_getinfo: %s)",
 			       weft_libfabric_version(), libfabric_name(provider),
 			       device ? " device " : "", device ? device : "", node ? " at " : "",
-			       node ? node : "", rc ? fi_strerror(-rc) : "only unusable addresses");
+			       node ? node : "",
+			       rc ? fi_strerror(-rc) : "only unusable addresses or other fabrics");
 	*ret = list;
 	return 0;
 }
