@@ -309,6 +309,23 @@ static void fabric_close(struct port *port)
 		destroy(port);
 }
 
+/*
+ * Where libfabric's efa emulates operations, what is longer than one packet waits in a list for its
+ * turns, and an operation that fails is taken off that list once for each of its packets: with it
+ * goes whatever stands there by then, which never ends (1.17 and 2.1). So such ports take no more
+ * than fits one packet behind the provider's headers.
+ */
+static uint64_t emulated_max(const struct port *port)
+{
+	const struct fid_nic *nic = port->info->nic;
+	uint64_t mtu = nic && nic->link_attr ? nic->link_attr->mtu : 0;
+
+	if (mtu <= 2 * FABRIC_HEADERS_MAX)
+		return FABRIC_HEADERS_MAX;
+	return mtu - FABRIC_HEADERS_MAX < FABRIC_EMULATED_MAX ? mtu - FABRIC_HEADERS_MAX
+							      : FABRIC_EMULATED_MAX;
+}
+
 static int fabric_address(const struct port *port, void *buf, size_t *len)
 {
 	int rc = fi_getname(&port->ep->fid, buf, len);
@@ -329,7 +346,7 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	/* Later versions answer each peer by itself, and copy small ones through a buffer. */
 	ret->emulated = port->emulated;
 	ret->direct = port->provider->direct && fi_version() < FI_VERSION(1, 18);
-	ret->max_message = port->info->ep_attr->max_msg_size;
+	ret->max_message = port->emulated ? emulated_max(port) : port->info->ep_attr->max_msg_size;
 	memcpy(ret->libfabric, device.libfabric, sizeof(ret->libfabric));
 	memcpy(ret->fabric, device.fabric, sizeof(ret->fabric));
 	memcpy(ret->device, device.device, sizeof(ret->device));

@@ -20,6 +20,11 @@
 
 #define FABRIC_TX_MESSAGES 256u
 
+/* Bytes: more than efa's headers of a WRITE or READ ever take (1.17 and 2.1: under 256), and what
+ * an emulated operation moves at most. */
+#define FABRIC_HEADERS_MAX  512u
+#define FABRIC_EMULATED_MAX 8192u
+
 /* A message buffer; ctx first, so that a completion's context leads back to it. */
 struct fabric_slot {
 	struct op_ctx ctx;
