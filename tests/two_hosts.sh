@@ -20,6 +20,8 @@ shift
 # A process that is stopped stops its emulated device too, which on EFA would go on: so a silent device is
 # given up after a longer time than tests stop a process for.
 TIMEOUT=5s
+# Short queues: libfabric's efa allocates, and clears, two packet buffers of 9 KB for each entry, in each endpoint.
+QUEUES=(--device max_sq_wr=1024 --device max_rq_wr=4096)
 base=$(mktemp -d /dev/shm/weft-two-hosts.XXXXXX)
 world=$base/world
 
@@ -31,7 +33,7 @@ remove_world() {
 trap remove_world EXIT
 trap 'exit 143' TERM INT
 
-"$emu" create --quiet --world "$world" --hosts 2 --timeout "$TIMEOUT" "${options[@]}" >&2
+"$emu" create --quiet --world "$world" --hosts 2 --timeout "$TIMEOUT" "${QUEUES[@]}" "${options[@]}" >&2
 # shellcheck disable=SC2016 # for the shell on host 0
 WEFT_PEER_ENV=$("$emu" --quiet --world "$world" --host 0 -- \
 	sh -c 'echo "WEFT_EMU_HOST=$WEFT_EMU_HOST SYSFS_PATH=$SYSFS_PATH"')

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real processes for the end-to-end tests: servers, clients, and what the kernel says of them."""
+import contextlib
 import os
 import random
 import re
@@ -75,6 +76,14 @@ def free_port(host="127.0.0.1"):
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
         sock.bind((host, 0))
         return sock.getsockname()[1]
+
+
+@contextlib.contextmanager
+def deaf_port():
+    """A port that nobody listens at, nor can begin to meanwhile."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
 
 
 def as_arg(value):
@@ -284,10 +293,6 @@ def assert_one_line(stderr):
 def shm_free():
     stat = os.statvfs("/dev/shm")
     return stat.f_bavail * stat.f_frsize
-
-
-def shm_files():
-    return set(os.listdir("/dev/shm"))
 
 
 def memory_free():

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import options
-from harness import (SANITIZER, BUILD, CRASH, MIB, STATUS, USAGE, WEFT, Kv, assert_one_line, content, free_port, memory_total, run)
+from harness import (SANITIZER, BUILD, CRASH, MIB, STATUS, USAGE, WEFT, Kv, assert_one_line, content, deaf_port, memory_total, run)
 
 SERVE, SERVE_COMMANDS = options.read("serve")
 KV, KV_COMMANDS = options.read("kv")
@@ -58,7 +58,7 @@ def serve_cases():
 
 
 def kv_cases(command):
-    base = [*program("kv"), "--server-addr", f"127.0.0.1:{free_port()}", "--timeout", "1s"]
+    base = [*program("kv"), "--server-addr", "127.0.0.1:1", "--timeout", "1s"]
     if command:
         return list(bad_option_cases(base, KV, command, ARGUMENTS.get(command, [])))
     return [[*case, "ping"] for case in bad_option_cases(program("kv"), KV, "", []) if "=" in case[-1]]
@@ -326,8 +326,9 @@ def test_wrong_servers_are_told(what):
 
 
 def test_nobody_listens():
-    addr = f"127.0.0.1:{free_port()}"
-    result = run([WEFT, "kv", "--server-addr", addr, "--timeout", "5s", "get", "k"])
+    with deaf_port() as port:
+        addr = f"127.0.0.1:{port}"
+        result = run([WEFT, "kv", "--server-addr", addr, "--timeout", "5s", "get", "k"])
     assert result.returncode == STATUS["EUNAVAILABLE"], result
     assert_one_line(result.stderr)
     assert addr.encode() in result.stderr

@@ -110,9 +110,9 @@ def test_second_signal_ends_a_stop_at_once(start, provider):
 @pytest.mark.parametrize("control", ["fabric", "grpc"])
 def test_stopped_server_costs_a_client_its_timeout_only(start, provider, control):
     server = start(provider, memory_mb=64)
-    kv = Kv(server.addr, provider, control, "--timeout", "1s")
-    kv.ok("put", "k", "value")
-    client = Client(server.addr, provider, control, timeout_s=1)
+    Kv(server.addr, provider, control).ok("put", "k", "value")
+    kv = Kv(server.addr, provider, control, "--timeout", "3s")
+    client = Client(server.addr, provider, control, timeout_s=3)
     other = start(provider, memory_mb=8)
     server.signal(signal.SIGSTOP)
     began = time.monotonic()

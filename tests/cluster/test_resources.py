@@ -6,7 +6,7 @@ import time
 import pytest
 
 from clib import Client
-from harness import MIB, PROVIDERS, PROVIDERS_AND_AUTO, SANITIZER, Kv, content, wait_for
+from harness import CHOSEN, MIB, PROVIDERS, PROVIDERS_AND_AUTO, SANITIZER, Kv, content, wait_for
 from protocol import stats
 
 
@@ -42,7 +42,7 @@ def test_idle_server_with_a_client_sleeps(start, provider, capsys):
 
 @pytest.mark.usefixtures("no_sanitizer")
 @pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.nightly if CHOSEN else pytest.mark.full)])
 def test_clients_that_left_cost_nothing(start, connect, provider, count):
     server = start(provider, memory_mb=32)
     stub = connect(server)

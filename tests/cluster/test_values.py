@@ -244,7 +244,7 @@ def test_server_listens_at_ipv6(start):
 
 @pytest.mark.full
 @pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("buffer_mb", ["64", "7"])
+@pytest.mark.parametrize("buffer_mb", [pytest.param("64", marks=pytest.mark.nightly), "7"])
 def test_value_of_1_gib_comes_back(start, connect, provider, buffer_mb, tmp_path):
     server = start(provider, memory_mb=1100)
     source, target = tmp_path / "source", tmp_path / "target"

@@ -268,6 +268,8 @@ int main(int argc, char **argv)
 	/* One heap for all threads: those of engines that have gone keep what was freed in them,
 	 * and cases that look for leaks would take it for one. */
 	mallopt(M_ARENA_MAX, 1);
+	/* And large blocks go back to the system, whatever was freed before. */
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	if (argc > 1 && !strcmp(argv[1], CHILD_FLAG))
 		return child_main(argc, argv);
 	setvbuf(stdout, NULL, _IOLBF, 0);
