@@ -263,7 +263,7 @@ int main(int argc, char **argv)
 		{ 0 },
 	};
 	struct runner r = { .verdict = verdict_open(), .rails = 1 };
-	int option;
+	int option, status;
 
 	/* One heap for all threads: those of engines that have gone keep what was freed in them,
 	 * and cases that look for leaks would take it for one. */
@@ -289,5 +289,8 @@ int main(int argc, char **argv)
 	}
 	if (!r.row || !r.verdict || !r.rails || optind != argc)
 		return usage();
-	return run_all(&r);
+	status = run_all(&r);
+	if (r.filtered)
+		regfree(&r.filter);
+	return status;
 }
