@@ -84,13 +84,14 @@ static int enter_namespace(char *why, size_t size)
 
 	if (rc == -EPERM)
 		rc = enter_user_namespace();
-	if (!rc)
+	if (!rc) {
 		rc = keep_mounts_here();
-	if (rc == -EINVAL) {
-		snprintf(why, size,
-			 "the root directory, /sys and /dev must be mounts, as in a chroot that "
-			 "has a sysfs and a /dev");
-		return rc;
+		if (rc == -EINVAL) {
+			snprintf(why, size,
+				 "the root directory, /sys and /dev must be mounts, as in a chroot "
+				 "that has a sysfs and a /dev");
+			return rc;
+		}
 	}
 	if (rc)
 		snprintf(why, size,

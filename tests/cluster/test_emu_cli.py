@@ -668,7 +668,12 @@ def reachable():
         pytest.skip("the build tree is not open to other users")
 
 
+one_thread = pytest.mark.skipif(SANITIZER == "tsan",
+                                reason="a process with threads, as this sanitizer makes it, gets no user namespace")
+
+
 @mounts
+@one_thread
 def test_mounts_need_no_privileges_where_user_namespaces_are_allowed(reachable):
     # pylint: disable=redefined-outer-name,unused-argument
     if subprocess.run(without_privileges("unshare", "-U", "-m", "true"), capture_output=True, check=False).returncode:
@@ -695,6 +700,7 @@ def test_mounts_work_where_the_root_is_no_mount(tmp_path):
     check_look(look(result.stdout.decode()), 2)
 
 
+@one_thread
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be forbidden to mount here")
 def test_mounts_that_are_not_allowed_are_an_error():
     # A user namespace without a mapping allows no further one.
