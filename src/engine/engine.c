@@ -215,6 +215,9 @@ static int open_flights(struct weft *weft)
 		/* Twice where records rest after a failure. */
 		depth += weft->rails[i].depth << weft->rails[i].provider->errors_repeat;
 	rc = pool_init(&weft->flights, sizeof(struct flight), depth);
+	weft->turns = mem_array(depth, sizeof(*weft->turns));
+	if (!rc && !weft->turns)
+		rc = -ENOMEM;
 	return rc ? err_set(rc, "out of memory for %u operations", depth) : 0;
 }
 
@@ -230,6 +233,7 @@ static void close_rails(struct weft *weft)
 static void free_engine(struct weft *weft)
 {
 	close_rails(weft);
+	mem_free(weft->turns);
 	pool_fini(&weft->flights);
 	mem_free(weft->rails);
 	ring_fini(&weft->calls);

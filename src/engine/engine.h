@@ -229,6 +229,7 @@ struct weft {
 	struct rail *rails;
 	uint32_t rail_count;
 	struct pool flights;
+	uint8_t *turns; /* for each record of flights: see flight_context() */
 	struct list peers, dead_peers, ready, active, idle_batches;
 	struct list ended; /* batches whose on_done is to be called */
 	struct map peer_by_id, peer_by_slot;
@@ -323,6 +324,7 @@ void flight_lose(struct weft *weft, struct flight *flight);
 void flight_forget(struct weft *weft, struct flight *flight);
 /* Gives back records that nothing can be reported of any more. */
 void flight_reclaim(struct weft *weft, uint64_t now_ns);
+struct op_ctx *flight_context(struct weft *weft, struct flight *flight, const struct rail *rail);
 void flight_event(struct weft *weft, struct rail *rail, const struct event *event);
 void transfer_end(struct transfer *transfer, int state, int error, int provider_error);
 void peer_make_ready(struct weft_peer *peer);

@@ -180,7 +180,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	if (!flight)
 		return -EAGAIN;
 	fill_op(&op, transfer, rail, len, last);
-	op.ctx = &flight->ctx;
+	op.ctx = flight_context(weft, flight, rail);
 	rc = rail->ops->post(rail->port, &op);
 	if (rc) {
 		pool_put(&weft->flights, flight);

@@ -58,6 +58,7 @@ static void retire(struct weft *weft, struct flight *flight, bool failed)
 {
 	struct rail *rail = flight->rail;
 
+	weft->turns[pool_index(&weft->flights, flight)]++;
 	if (!failed || !rail->provider->errors_repeat) {
 		pool_put(&weft->flights, flight);
 		return;
@@ -67,6 +68,28 @@ static void retire(struct weft *weft, struct flight *flight, bool failed)
 	flight->spent_ns = clock_ns();
 	list_add_tail(&rail->spent, &flight->link);
 	engine_timer(weft, flight->spent_ns + SPENT_NS);
+}
+
+/*
+ * libfabric's efa can report that an operation is done, by its target's answer, and after that that
+ * it has failed, when the target's device dies before it acknowledges. By then the record may
+ * belong to another peer's operation. So each use of a record has another address within its
+ * op_ctx.
+ */
+struct op_ctx *flight_context(struct weft *weft, struct flight *flight, const struct rail *rail)
+{
+	size_t turn = weft->turns[pool_index(&weft->flights, flight)] % sizeof(flight->ctx);
+
+	return (void *)((char *)flight + (rail->limits.late_errors ? turn : 0));
+}
+
+/* The flight that an event is about, or NULL: it is about an earlier use of its record. */
+static struct flight *flight_of(struct weft *weft, const struct rail *rail, const void *ctx)
+{
+	uintptr_t at = (uintptr_t)ctx - (uintptr_t)weft->flights.records;
+	struct flight *flight = (void *)((uintptr_t)ctx - at % weft->flights.stride);
+
+	return flight_context(weft, flight, rail) == ctx ? flight : NULL;
 }
 
 static void leave_rail(struct flight *flight)
@@ -175,9 +198,13 @@ static void sent_event(struct weft *weft, const struct event *event)
 
 void flight_event(struct weft *weft, struct rail *rail, const struct event *event)
 {
+	struct flight *flight;
+
 	switch (event->kind) {
 	case EVENT_DONE:
-		flight_ended(weft, (struct flight *)(void *)event->ctx, event);
+		flight = flight_of(weft, rail, event->ctx);
+		if (flight)
+			flight_ended(weft, flight, event);
 		break;
 	case EVENT_SENT:
 		sent_event(weft, event);

@@ -345,6 +345,8 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	ret->inject = (uint32_t)port->info->tx_attr->inject_size;
 	/* Later versions answer each peer by itself, and copy small ones through a buffer. */
 	ret->emulated = port->emulated;
+	ret->late_errors =
+		port->provider->errors_repeat && !(port->info->mode & (FI_CONTEXT | FI_CONTEXT2));
 	ret->direct = port->provider->direct && fi_version() < FI_VERSION(1, 18);
 	ret->max_message = port->emulated ? emulated_max(port) : port->info->ep_attr->max_msg_size;
 	memcpy(ret->libfabric, device.libfabric, sizeof(ret->libfabric));

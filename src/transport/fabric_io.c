@@ -187,7 +187,7 @@ static bool completion_error(struct port *port, struct event *event)
 		return true;
 	}
 	event->kind = EVENT_DONE;
-	event->ctx = &slot->ctx;
+	event->ctx = (void *)slot;
 	return true;
 }
 
