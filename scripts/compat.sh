@@ -153,7 +153,7 @@ cluster_tests() {
 	[[ ! $filter ]] || select=(-k "$filter")
 	in_root env WEFT_BUILD_DIR=/build WEFT_PROVIDERS=efa,efa-direct PYTHONDONTWRITEBYTECODE=1 \
 		/src/tests/two_hosts.sh /build/programs/emu/weft-emu -- \
-		python3 -m pytest -q -n "${WEFT_TEST_JOBS-4}" -p no:cacheprovider --junitxml=/build/pytest.xml "${select[@]}" /src/tests/cluster ||
+		python3 -m pytest -q -n "${WEFT_TEST_JOBS-2}" -p no:cacheprovider --junitxml=/build/pytest.xml "${select[@]}" /src/tests/cluster ||
 		(($? == 5)) # nothing collected
 }
 
