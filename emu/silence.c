@@ -40,21 +40,13 @@ static uint8_t silent_status(const struct emu_srd *srd, const struct emu_flow *f
 	return EMU_STATUS_UNREACHABLE;
 }
 
-static bool flow_is_cut(const struct emu_srd *srd, const struct emu_flow *flow, uint64_t now)
-{
-	const struct emu_nic *nic = srd->qp->nic;
-
-	return !flow->known || emu_fault_cut(srd->world->shared, nic->host, nic->index,
-					     flow->path.place.host, flow->path.place.nic, now);
-}
-
 /* The status with which a flow has failed by now, or 0. A process that is stopped is as silent as
  * one whose network is cut. */
 static uint8_t flow_verdict(struct emu_srd *srd, struct emu_flow *flow, uint64_t now)
 {
 	uint64_t timeout = atomic_load(&srd->world->shared->timeout);
 
-	if (flow_is_cut(srd, flow, now)) {
+	if (emit_cut(srd, flow, now)) {
 		if (!flow->cut_since)
 			flow->cut_since = now;
 		return emu_since(flow->cut_since, now) > timeout ? silent_status(srd, flow) : 0;

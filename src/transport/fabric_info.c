@@ -57,7 +57,6 @@ static struct fi_info *hints_new(const struct provider *provider, const char *de
 static bool entry_usable(const struct provider *provider, const struct fi_info *info)
 {
 	const struct sockaddr_in6 *in6 = info->src_addr;
-
 	const char *fabric = info->fabric_attr->name;
 
 	if (provider->fabric && (!fabric || strcmp(fabric, provider->fabric) != 0))
