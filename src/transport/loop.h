@@ -19,6 +19,7 @@
 
 #define LOOP_PORTS_MAX 4096u
 #define LOOP_IMMS      4096u
+#define LOOP_LATER     40u /* operations done between a success and the failure after it */
 
 struct loop_pin {
 	uint8_t *base;
@@ -47,6 +48,8 @@ struct port {
 	uint64_t counted;
 	struct loop_op *ops; /* ring: head, count of script.depth */
 	uint32_t op_head, op_count, hung;
+	struct op_ctx *late;    /* was done, is still to be reported as failed; NULL: none */
+	uint64_t done, late_at; /* when done has come so far */
 	/* Guarded by the world's lock: */
 	struct loop_message *inbox; /* ring of inbox_size */
 	uint8_t *inbox_data;

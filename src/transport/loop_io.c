@@ -114,6 +114,22 @@ static void shuffle_ops(struct port *port)
 	*other = swap;
 }
 
+/* The failures that a script reports after success, as libfabric's efa can; n is the number of
+ * events so far. */
+static int late_failure(struct port *port, struct event *events, int n, struct op_ctx *done)
+{
+	if (++port->done % port->script.late_every == 0 && !port->late) {
+		port->late = done;
+		port->late_at = port->done + LOOP_LATER;
+	}
+	if (!port->late || port->done < port->late_at)
+		return n;
+	events[n] =
+		(struct event){ .kind = EVENT_DONE, .error = -WEFT_EPEERGONE, .ctx = port->late };
+	port->late = NULL;
+	return n + 1;
+}
+
 static int run_ops_locked(struct port *port, struct event *events, int n, uint64_t now)
 {
 	struct loop_op *item;
@@ -121,7 +137,8 @@ static int run_ops_locked(struct port *port, struct event *events, int n, uint64
 	uint32_t left = port->op_count;
 	int rc;
 
-	for (; left && n < PORT_EVENTS_MAX; left--) {
+	/* Room for one that has failed and one that fails late. */
+	for (; left && n < PORT_EVENTS_MAX - 1; left--) {
 		shuffle_ops(port);
 		item = &port->ops[port->op_head];
 		if (item->due_ns > now)
@@ -136,6 +153,8 @@ static int run_ops_locked(struct port *port, struct event *events, int n, uint64
 			(struct event){ .kind = EVENT_DONE, .error = rc, .ctx = item->op.ctx };
 		port->op_head = (port->op_head + 1) % (uint32_t)port->script.depth;
 		port->op_count--;
+		if (port->script.late_every && !rc)
+			n = late_failure(port, events, n, events[n - 1].ctx);
 	}
 	return n;
 }

@@ -19,6 +19,7 @@ static const struct {
 	{ "seed", offsetof(struct loop_script, seed), UINT64_MAX },
 	{ "fail_every", offsetof(struct loop_script, fail_every), UINT64_MAX },
 	{ "hang_every", offsetof(struct loop_script, hang_every), UINT64_MAX },
+	{ "late_every", offsetof(struct loop_script, late_every), UINT64_MAX },
 	{ "depth", offsetof(struct loop_script, depth), 65536 },
 };
 
@@ -43,7 +44,7 @@ static int parse_item(struct loop_script *script, const char *text, size_t len)
 	}
 	return err_set(-EINVAL,
 		       "loop script: '%.*s' is not one of delay_us, jitter_us, reorder, seed, "
-		       "fail_every, hang_every, depth = number",
+		       "fail_every, hang_every, late_every, depth = number",
 		       (int)len, text);
 }
 

@@ -12,6 +12,7 @@ struct loop_script {
 	uint64_t seed;       /* of the random sequence */
 	uint64_t fail_every; /* every n-th operation fails; 0: none */
 	uint64_t hang_every; /* every n-th operation never ends; 0: none */
+	uint64_t late_every; /* every n-th that was done is reported as failed after it; 0: none */
 	uint64_t depth;      /* operations in flight */
 };
 

@@ -197,6 +197,32 @@ static void script_fails_every_third(const struct conform *c)
 	pair_close(&p);
 }
 
+/* What was done stays done, whoever uses its record when it is reported as failed after that. */
+static void failure_after_success_is_nothing(const struct conform *c)
+{
+	struct weft_opts opts = net_opts(c);
+	struct weft_batch *batch;
+	struct pair p;
+
+	opts.devices = "late_every=3";
+	pair_open_opts(&p, c, 64 * 64, &opts, NULL);
+	batch = net_batch(p.a, 64);
+	for (uint64_t round = 0; round < 200; round++) {
+		area_fill(&p.mem_a, 0, 64 * 64, round);
+		for (uint32_t i = 0; i < 64; i++)
+			check_int(weft_batch_write(batch, p.region_a, i * 64, p.to_b, i * 64, 64, 0,
+						   0),
+				  i);
+		net_complete(&p.net, batch, 64);
+		check_holds(&p.mem_b, 0, 64 * 64, round);
+	}
+	check_int(net_stats(p.a).failed, 0);
+	check_int(net_stats(p.a).writes_done, 200 * 64);
+	check_ok(weft_remote_status(p.to_b));
+	weft_batch_close(batch);
+	pair_close(&p);
+}
+
 /* Done means placed, also where nothing comes in the order it was posted. */
 static void reordered_writes_are_placed_when_done(const struct conform *c)
 {
@@ -231,6 +257,7 @@ const struct conform_case cases_choice[] = {
 	{ "two_rails_count_exactly", two_rails_count_exactly, NEEDS_NIC },
 	{ "unequal_rails_work", unequal_rails_work, NEEDS_NIC },
 	{ "script_fails_every_third", script_fails_every_third, NEEDS_SCRIPT },
+	{ "failure_after_success_is_nothing", failure_after_success_is_nothing, NEEDS_SCRIPT },
 	{ "reordered_writes_are_placed_when_done", reordered_writes_are_placed_when_done,
 	  NEEDS_SCRIPT },
 	{ 0 },
