@@ -8,9 +8,6 @@
  * used again, at worst a buffer leaks.
  *
  * A process that is only stopped keeps its lock: releasing it would let two into the queue.
- *
- * Where the lock lies is checked against two fields whose values are known, the process id and the
- * segment's size; a segment that does not look like 1.17's is left alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,38 +16,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/list.h"
 #include "transport/fabric.h"
+#include "transport/shm_segment.h"
 
 #define GUARD_PERIOD_NS 20000000 /* between two tries */
 #define GUARD_TRIES     15u  /* so long taken, without a gap, before the lock counts as orphaned */
 #define GUARD_ROUNDS    50u  /* between two looks at who is dead */
 #define GUARD_MEMORY    200u /* a death so many rounds before the lock was taken explains it */
-#define GUARD_BYTES     4096u
-
-/* The first fields of 1.17's struct smr_region. */
-struct segment {
-	uint8_t version, reserved;
-	uint16_t flags;
-	int32_t pid;
-	uint8_t caps[2];
-	uint32_t sar_max;
-	uint64_t base;
-	pthread_spinlock_t lock;
-	uint32_t signal;
-	uint64_t map;
-	uint64_t size;
-};
 
 struct guarded {
 	struct list link;
-	struct segment *segment;
+	struct shm_segment *segment;
 	const struct port *port; /* whose use it is */
 	pid_t pid;               /* of its owner */
 	uint32_t taken;          /* tries in a row */
@@ -168,46 +149,22 @@ static int start_locked(void)
 	return 0;
 }
 
-static struct segment *map_segment(const char *file, pid_t *ret_pid)
-{
-	struct segment *segment = NULL;
-	char path[PORT_ADDRESS_MAX + 16];
-	struct stat st;
-	int fd;
-
-	snprintf(path, sizeof(path), "/dev/shm/%s", file);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) == 0 && st.st_size >= (off_t)GUARD_BYTES)
-		segment = mmap(NULL, GUARD_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (!segment || segment == MAP_FAILED)
-		return NULL;
-	if (segment->pid != atoi(file) || segment->size != (uint64_t)st.st_size) {
-		munmap(segment, GUARD_BYTES);
-		return NULL;
-	}
-	*ret_pid = segment->pid;
-	return segment;
-}
-
 int fabric_guard_add(const struct port *port, const char *file)
 {
+	struct shm_segment *segment = shm_segment_map(file);
 	struct guarded *guarded;
 	int rc;
 
-	if (fi_version() >= FI_VERSION(1, 18) || strchr(file, '/'))
+	if (!segment)
 		return 0;
 	guarded = calloc(1, sizeof(*guarded));
-	if (!guarded)
+	if (!guarded) {
+		shm_segment_unmap(segment);
 		return err_set(-ENOMEM, "out of memory");
-	guarded->segment = map_segment(file, &guarded->pid);
-	guarded->port = port;
-	if (!guarded->segment) {
-		free(guarded);
-		return 0;
 	}
+	guarded->segment = segment;
+	guarded->pid = segment->pid;
+	guarded->port = port;
 	pthread_mutex_lock(&lock);
 	list_add_tail(&all, &guarded->link);
 	rc = start_locked();
@@ -215,7 +172,7 @@ int fabric_guard_add(const struct port *port, const char *file)
 		list_del(&guarded->link);
 	pthread_mutex_unlock(&lock);
 	if (rc) {
-		munmap(guarded->segment, GUARD_BYTES);
+		shm_segment_unmap(guarded->segment);
 		free(guarded);
 	}
 	return rc;
@@ -233,7 +190,7 @@ void fabric_guard_drop(const struct port *port)
 		if (guarded->port != port)
 			continue;
 		list_del(link);
-		munmap(guarded->segment, GUARD_BYTES);
+		shm_segment_unmap(guarded->segment);
 		free(guarded);
 	}
 	if (running && list_empty(&all))

@@ -183,9 +183,6 @@ static void revoke_from_a_stopped_peer(const struct conform *c, bool read)
 	struct weft *a;
 	int rc;
 
-	if (c->row->shared_locks)
-		conform_skip("a process stopped in the middle of an operation may hold the "
-			     "segment's lock");
 	child_spawn(&child, c, 1 << 20);
 	area_open(&mem, 1 << 20);
 	a = net_open(&net, NULL);

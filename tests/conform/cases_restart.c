@@ -102,7 +102,7 @@ static void many_lives_leave_nothing(const struct conform *c)
 	check(count_fds() <= fds + 4);
 	/* The sanitizers keep freed memory; shm the segments of ends that were open in this
 	 * process. */
-	if (CONFORM_SLOWER == 1 && !c->row->shared_locks)
+	if (CONFORM_SLOWER == 1 && !c->row->keeps_segments)
 		check(resident < 128 * LIVES + c->row->pools_kib);
 	check_guards(&mem_b);
 	net_end(&net);

@@ -2,8 +2,10 @@
 /* The near side of a peer process; the far side is child_main.c. */
 #include "child.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #include "child_wire.h"
+#include "transport/shm_segment.h"
 #include "verdict.h"
 
 /* What WEFT_PEER_ENV says, for this process. */
@@ -151,13 +154,55 @@ uint64_t child_storm_done(struct child *child, struct net *net)
 	return reply.count;
 }
 
+/* Whether the segment's lock stays taken, though it is tried again and again. */
+static bool lock_left_taken(const char *file)
+{
+	struct shm_segment *segment = shm_segment_map(file);
+	bool taken = segment != NULL;
+
+	for (int i = 0; taken && i < 20; i++) {
+		taken = pthread_spin_trylock(&segment->lock) != 0;
+		if (!taken)
+			pthread_spin_unlock(&segment->lock);
+		else
+			usleep(1000);
+	}
+	if (segment)
+		shm_segment_unmap(segment);
+	return taken;
+}
+
+/* Whether a lock of libfabric 1.17's shm that the stopped process may hold is taken: its own one,
+ * or that of a segment of this process. */
+static bool stopped_with_a_lock(const struct child *child)
+{
+	DIR *dir = opendir("/dev/shm");
+	struct dirent *entry;
+	bool taken = false;
+
+	while (dir && !taken && (entry = readdir(dir)))
+		taken = (verdict_is_file_of(entry->d_name, child->pid) ||
+			 verdict_is_file_of(entry->d_name, getpid())) &&
+			lock_left_taken(entry->d_name);
+	if (dir)
+		closedir(dir);
+	return taken;
+}
+
 void child_stop(struct child *child)
 {
-	int status;
+	int tries = 0, status;
 
-	check(kill(child->pid, SIGSTOP) == 0);
-	check(waitpid(child->pid, &status, WUNTRACED) == child->pid);
-	check(WIFSTOPPED(status));
+	do {
+		check(tries++ < 100);
+		if (tries > 1) {
+			child_resume(child);
+			usleep(2000); /* else it is stopped where it is */
+		}
+		check(kill(child->pid, SIGSTOP) == 0);
+		check(waitpid(child->pid, &status, WUNTRACED) == child->pid);
+		check(WIFSTOPPED(status));
+	} while (stopped_with_a_lock(child));
 }
 
 void child_resume(struct child *child)

@@ -39,7 +39,9 @@ void child_storm(struct child *child, struct net *net, const struct weft_region 
 /* Transfers of the storm that ended as done. */
 uint64_t child_storm_done(struct child *child, struct net *net);
 
-/* Stops the process and waits until it is. */
+/* Stops the process and waits until it is, at a moment at which it holds none of the locks that
+ * libfabric 1.17's shm shares: what needs such a lock would wait until the process goes on
+ * (docs/design.md). */
 void child_stop(struct child *child);
 void child_resume(struct child *child);
 void child_kill(struct child *child);

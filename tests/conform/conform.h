@@ -40,7 +40,7 @@ struct conform_row {
 	bool script;        /* takes a script in opts.devices */
 	bool nic;           /* opts.rails counts */
 	bool shares_device; /* more rails than devices can be opened */
-	bool shared_locks; /* a stopped process may hold a lock that others need (docs/design.md) */
+	bool keeps_segments; /* of endpoints that were open in this process, mapped */
 	long pools_kib;    /* of an endpoint's memory that the provider keeps, or not */
 	bool close_waits;  /* closing waits until the device of a peer has answered, and a device
 			    * that is not real stops with its process */
