@@ -144,7 +144,15 @@ void weft_kv_op_close(struct weft_kv_op *op)
 
 int weft_kv_progress(struct weft_kv *kv, uint64_t timeout_ns)
 {
-	return client_progress(kv, timeout_ns);
+	uint64_t now_ns = clock_ns(), deadline_ns = clock_deadline(now_ns, timeout_ns);
+	uint32_t active = kv->active_count;
+	int count;
+
+	do {
+		count = client_progress(kv, now_ns < deadline_ns ? deadline_ns - now_ns : 0);
+		now_ns = clock_ns();
+	} while (!count && kv->active_count == active && now_ns < deadline_ns);
+	return count;
 }
 
 uint32_t weft_kv_credits(const struct weft_kv *kv)

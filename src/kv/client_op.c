@@ -377,6 +377,10 @@ static void look_at_quarantine(struct weft_kv *kv)
 		op_cancel_send(list_entry(link, struct weft_kv_op, link));
 }
 
+/*
+ * May return before the timeout: the thread of the heartbeats, which finds out that the session is
+ * lost, wakes nobody.
+ */
 int client_progress(struct weft_kv *kv, uint64_t timeout_ns)
 {
 	uint64_t now_ns = clock_ns(), next_ns = look_at_active(kv, now_ns);
@@ -388,6 +392,8 @@ int client_progress(struct weft_kv *kv, uint64_t timeout_ns)
 		look_at_quarantine(kv);
 	if (next_ns - now_ns < timeout_ns)
 		timeout_ns = next_ns - now_ns;
+	if (kv->beating && kv->active_count && kv->heart_ns < timeout_ns)
+		timeout_ns = kv->heart_ns;
 	if (client_by_fabric(kv))
 		count = weft_progress(kv->weft, timeout_ns);
 	else

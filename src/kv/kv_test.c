@@ -41,7 +41,8 @@ static struct server *serve(struct server_opts *opts)
 	return server;
 }
 
-static struct weft_kv *client(struct server *server, uint32_t control, size_t buffer_bytes)
+static struct weft_kv *client_with(const struct control_ops *ops, struct server *server,
+				   uint32_t control, size_t buffer_bytes)
 {
 	struct weft_kv_opts opts = { .size = sizeof(opts),
 				     .provider = provider,
@@ -51,8 +52,13 @@ static struct weft_kv *client(struct server *server, uint32_t control, size_t bu
 				     .timeout_ns = 20 * NSEC_PER_SEC };
 	struct weft_kv *kv = NULL;
 
-	must(client_open(&kv, &opts, &control_local, server), "client_open");
+	must(client_open(&kv, &opts, ops, server), "client_open");
 	return kv;
+}
+
+static struct weft_kv *client(struct server *server, uint32_t control, size_t buffer_bytes)
+{
+	return client_with(&control_local, server, control, buffer_bytes);
 }
 
 static void open_world(struct world *world, uint32_t control)
@@ -336,6 +342,45 @@ static void a_silent_client_is_forgotten_and_comes_back(void **state)
 	server_close(server);
 }
 
+static int not_known(void *control, uint64_t session, uint32_t client_id, uint64_t timeout_ns)
+{
+	(void)control;
+	(void)session;
+	(void)client_id;
+	(void)timeout_ns;
+	return -WEFT_ESESSION;
+}
+
+/* An operation whose answer will not come ends when a heartbeat says that the session is lost, long
+ * before its own time is over. */
+static void a_forgotten_client_does_not_wait_on(void **state)
+{
+	struct server_opts opts = { .session_timeout_ns = 400 * NSEC_PER_MSEC,
+				    .devices = "hang_every=1" };
+	struct control_ops ops = control_local;
+	struct weft_kv_op *op;
+	struct server *server;
+	struct weft_kv *kv;
+	uint64_t start_ns;
+	void *part;
+
+	(void)state;
+	if (strcmp(provider, "loop"))
+		skip();
+	server = serve(&opts);
+	ops.heartbeat = not_known;
+	kv = client_with(&ops, server, WEFT_KV_FABRIC, MIB);
+	must(weft_kv_buffer_get(kv, MIB, &part), "buffer");
+	memset(part, 1, MIB);
+	must(weft_kv_put_start(kv, "k", 1, part, MIB, NULL, &op), "put");
+	start_ns = clock_ns();
+	assert_int_equal(weft_kv_op_wait(op, 18 * NSEC_PER_SEC), -WEFT_ESESSION);
+	assert_true(clock_ns() - start_ns < 15 * NSEC_PER_SEC);
+	weft_kv_op_close(op);
+	weft_kv_close(kv);
+	server_close(server);
+}
+
 static void a_full_pool_is_said(void **state)
 {
 	struct server_opts opts = { .pool_bytes = 4 * MIB };
@@ -370,6 +415,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(many_operations_are_under_way),
 		cmocka_unit_test(cancelled_operations_come_to_rest),
 		cmocka_unit_test(a_silent_client_is_forgotten_and_comes_back),
+		cmocka_unit_test(a_forgotten_client_does_not_wait_on),
 		cmocka_unit_test(a_full_pool_is_said),
 	};
 

@@ -85,6 +85,8 @@ static int open_ep(struct port *port)
 	else if ((rc = fi_enable(port->ep)) != 0)
 		fabric_failed(port, rc, "fi_enable");
 	port->emulated = rc == 0 && emulates(port);
+	port->late_errors =
+		port->provider->errors_repeat && !(port->info->mode & (FI_CONTEXT | FI_CONTEXT2));
 	if (rc)
 		fi_close(&port->ep->fid);
 	return rc ? (rc == -FI_ENOMEM ? -ENOMEM : -WEFT_EPROVIDER) : 0;
@@ -345,8 +347,7 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	ret->inject = (uint32_t)port->info->tx_attr->inject_size;
 	/* Later versions answer each peer by itself, and copy small ones through a buffer. */
 	ret->emulated = port->emulated;
-	ret->late_errors =
-		port->provider->errors_repeat && !(port->info->mode & (FI_CONTEXT | FI_CONTEXT2));
+	ret->late_errors = port->late_errors;
 	ret->direct = port->provider->direct && fi_version() < FI_VERSION(1, 18);
 	ret->max_message = port->emulated ? emulated_max(port) : port->info->ep_attr->max_msg_size;
 	memcpy(ret->libfabric, device.libfabric, sizeof(ret->libfabric));

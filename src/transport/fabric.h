@@ -30,6 +30,7 @@ struct fabric_slot {
 	struct op_ctx ctx;
 	uint64_t cookie;
 	uint8_t *data;
+	uint8_t turn;             /* of tx: changes with each use, see tx_context() */
 	struct fabric_slot *next; /* free list of tx, repost list of rx */
 };
 
@@ -57,6 +58,7 @@ struct port {
 	struct map newest;          /* see fabric_av.c */
 	size_t inject;              /* messages up to this size are injected */
 	bool emulated;              /* port_limits.emulated */
+	bool late_errors;           /* port_limits.late_errors */
 	int fd;                     /* to sleep on; -1: none */
 	uint64_t next_key;          /* of a random sequence, where the application chooses keys */
 	struct fabric_local *local; /* same-process ends of host-local providers; else NULL */

@@ -49,6 +49,16 @@ int fabric_post(struct port *port, const struct op *op)
 	return rc == 0 ? 0 : fabric_code((int)rc);
 }
 
+/*
+ * What a completion of this use of a tx slot names. Where a message that was sent may be reported
+ * as failed later, and more than once, each use has another address within the slot's ctx: by then
+ * the slot may carry a message to another peer.
+ */
+static struct op_ctx *tx_context(const struct port *port, struct fabric_slot *slot)
+{
+	return (void *)((char *)slot + (port->late_errors ? slot->turn % sizeof(slot->ctx) : 0));
+}
+
 int fabric_send(struct port *port, uint64_t dest, const void *head, size_t head_len,
 		const void *body, size_t len, uint64_t cookie)
 {
@@ -67,7 +77,8 @@ int fabric_send(struct port *port, uint64_t dest, const void *head, size_t head_
 		return rc == 0 ? 1 : fabric_code((int)rc);
 	}
 	slot->cookie = cookie;
-	rc = fi_send(port->ep, slot->data, head_len + len, port->buffers_desc, dest, &slot->ctx);
+	rc = fi_send(port->ep, slot->data, head_len + len, port->buffers_desc, dest,
+		     tx_context(port, slot));
 	if (rc)
 		return fabric_code((int)rc);
 	port->tx_free = slot->next;
@@ -89,12 +100,20 @@ static bool is_tx(const struct port *port, const void *ctx)
 	return slot_in(port->tx, port->tx_count, ctx);
 }
 
-static void tx_done(struct port *port, struct fabric_slot *slot, struct event *event)
+/* False: it is about an earlier use of the slot, and nothing to tell. */
+static bool tx_done(struct port *port, const void *ctx, struct event *event)
 {
+	uintptr_t at = (uintptr_t)ctx - (uintptr_t)port->tx;
+	struct fabric_slot *slot = &port->tx[at / sizeof(*slot)];
+
+	if (tx_context(port, slot) != ctx)
+		return false;
+	slot->turn++;
 	event->kind = EVENT_SENT;
 	event->cookie = slot->cookie;
 	slot->next = port->tx_free;
 	port->tx_free = slot;
+	return true;
 }
 
 static void rx_keep(struct port *port, struct fabric_slot *slot)
@@ -137,10 +156,8 @@ static bool completion(struct port *port, const struct fi_cq_data_entry *entry, 
 		rx_keep(port, slot);
 		return true;
 	}
-	if (is_tx(port, slot)) {
-		tx_done(port, slot, event);
-		return true;
-	}
+	if (is_tx(port, slot))
+		return tx_done(port, slot, event);
 	if (port->direct_head != port->direct_tail &&
 	    port->direct[port->direct_head % port->direct_size] == entry->op_context)
 		port->direct_head++;
@@ -182,10 +199,8 @@ static bool completion_error(struct port *port, struct event *event)
 		rx_keep(port, slot);
 		return false;
 	}
-	if (is_tx(port, slot)) {
-		tx_done(port, slot, event);
-		return true;
-	}
+	if (is_tx(port, slot))
+		return tx_done(port, slot, event);
 	event->kind = EVENT_DONE;
 	event->ctx = (void *)slot;
 	return true;
