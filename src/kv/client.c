@@ -52,11 +52,13 @@ static void *heart_main(void *arg)
 	return NULL;
 }
 
-static int heart_start(struct weft_kv *kv)
+int client_heart_start(struct weft_kv *kv)
 {
 	uint32_t ms = kv->welcome.heartbeat_ms;
 	int rc;
 
+	if (kv->beating)
+		return 0;
 	kv->heart_ns = (ms > HEARTBEAT_MS_MIN ? ms : HEARTBEAT_MS_MIN) * NSEC_PER_MSEC;
 	kv->heart_id = kv->welcome.client_id;
 	rc = pthread_create(&kv->heart, NULL, heart_main, kv);
@@ -174,8 +176,6 @@ static int open_parts(struct weft_kv *kv)
 				   kv->opts.connect_timeout_ns);
 	if (!rc)
 		rc = client_ensure(kv);
-	if (!rc)
-		rc = heart_start(kv);
 	return rc;
 }
 

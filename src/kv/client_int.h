@@ -141,6 +141,8 @@ void op_close_part(struct weft_kv_op *op, void *part);
 /* Ends what is active (code < 0) and makes everything quiet: the engine is closed. */
 void ops_engine_closed(struct weft_kv *kv, int code);
 int client_progress(struct weft_kv *kv, uint64_t timeout_ns);
+/* Starts the heartbeats, unless they run. */
+int client_heart_start(struct weft_kv *kv);
 /* Progresses while quarantined operations leave no part of len bytes in the buffer, by the client's
  * timeout at the latest. */
 int client_wait_room(struct weft_kv *kv, size_t len);

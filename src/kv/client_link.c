@@ -117,11 +117,15 @@ static int connect_steps(struct weft_kv *kv, uint64_t deadline_ns)
 		rc = ops_connect(kv);
 	if (rc)
 		return rc;
+	/* From here on the server counts the time in which it hears nothing. */
+	atomic_store(&kv->session, kv->welcome.session);
+	rc = client_heart_start(kv);
+	if (rc)
+		return rc;
 	rc = weft_connect(kv->weft, kv->welcome.descriptor, kv->welcome.descriptor_len,
 			  left_ns(deadline_ns), &kv->peer);
 	if (rc)
 		return err_prefix(rc, "connecting to the fabric of %s", kv->server_addr);
-	atomic_store(&kv->session, kv->welcome.session);
 	kv->connects++;
 	return memories_connect(kv);
 }

@@ -272,6 +272,7 @@ static int hello_session(struct server *server, const struct kv_hello *hello,
 		session_free(&server->sessions, session);
 		return rc;
 	}
+	session->heard_ns = clock_ns(); /* importing may have taken a while */
 	COUNT(server, sessions, 1);
 	fill_welcome(server, session, welcome);
 	server_log(server, WEFT_LOG_INFO, "client %u registered, %u credits", session->client_id,
