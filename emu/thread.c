@@ -82,8 +82,6 @@ static void direct_progress(void)
 
 /* --- the thread ---------------------------------------------------------------------------- */
 
-/* --- the thread ---------------------------------------------------------------------------- */
-
 static uint64_t counters_sum(const struct emu_nic *nic)
 {
 	uint64_t sum = 0;
@@ -313,8 +311,6 @@ struct emu_world *engine_start(struct emu_nic *nic, int *error)
 	return world;
 }
 
-/* Other threads of the program may still post and poll: all that they use stays for the rest of the
- * process. */
 /* Acknowledges what queue pairs have taken that the program never destroyed. Locks that are held
  * stay with their threads: those go on until the process has ended. */
 static void last_words(void)
@@ -336,6 +332,8 @@ static void last_words(void)
 	}
 }
 
+/* Other threads of the program may still post and poll: all that they use stays for the rest of the
+ * process. */
 void emu_engine_stop(void)
 {
 	struct emu_world *world = atomic_load(&emu_engine.world);
