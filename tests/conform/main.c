@@ -183,8 +183,8 @@ static void report(struct runner *r, const char *name, int status, uint64_t dura
 	r->failed++;
 	verdict_where(r->verdict, where, sizeof(where));
 	if (r->hung)
-		printf("#   hang: no end within %d s, last check entered %s\n",
-		       CONFORM_WATCHDOG_S, where);
+		printf("#   hang: no end within %d s, last check entered %s\n", CONFORM_WATCHDOG_S,
+		       where);
 	else if (code < 0)
 		printf("#   killed by signal %d (%s)\n", WTERMSIG(status),
 		       strsignal(WTERMSIG(status)));
