@@ -124,6 +124,7 @@ struct weft_region {
 	uint32_t holders; /* peers that imported it */
 	_Atomic bool closing;
 	struct list holdings; /* struct holding by region_link */
+	uint64_t haunted_ns;  /* until when packets of peers that are gone may come; 0: never */
 	struct pin pins[];    /* one per rail */
 };
 
@@ -229,7 +230,8 @@ struct weft {
 	struct rail *rails;
 	uint32_t rail_count;
 	struct pool flights;
-	uint8_t *turns; /* for each record of flights: see flight_context() */
+	uint64_t haunted_ns; /* when to wake who waits for a haunted region; 0: nobody does */
+	uint32_t *turns;     /* for each record of flights: see flight_context() */
 	struct list peers, dead_peers, ready, active, idle_batches;
 	struct list ended; /* batches whose on_done is to be called */
 	struct map peer_by_id, peer_by_slot;
@@ -324,7 +326,7 @@ void flight_lose(struct weft *weft, struct flight *flight);
 void flight_forget(struct weft *weft, struct flight *flight);
 /* Gives back records that nothing can be reported of any more. */
 void flight_reclaim(struct weft *weft, uint64_t now_ns);
-struct op_ctx *flight_context(struct weft *weft, struct flight *flight, const struct rail *rail);
+void *flight_context(struct weft *weft, struct flight *flight, const struct rail *rail);
 void flight_event(struct weft *weft, struct rail *rail, const struct event *event);
 void transfer_end(struct transfer *transfer, int state, int error, int provider_error);
 void peer_make_ready(struct weft_peer *peer);
@@ -382,6 +384,9 @@ void remotes_fail(struct weft_peer *peer, int reason);
 void region_asked(struct weft_peer *peer, const struct wire_grant *grant);
 void region_released(struct weft_peer *peer, const struct wire_grant *grant, bool revoked);
 void holding_drop(struct holding *holding);
+/* The peer is gone; its packets may come until then: what it was granted stays registered so long.
+ */
+void region_haunt(struct weft_peer *peer, uint64_t until_ns);
 void region_free(struct weft_region *region);
 
 /* --- arrival.c --- */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "transport/context.h"
 
 /* A provider that reports an operation's failure once for each of its packets has done so by then.
  */
@@ -73,23 +74,27 @@ static void retire(struct weft *weft, struct flight *flight, bool failed)
 /*
  * libfabric's efa can report that an operation is done, by its target's answer, and after that that
  * it has failed, when the target's device dies before it acknowledges. By then the record may
- * belong to another peer's operation. So each use of a record has another address within its
- * op_ctx.
+ * belong to another peer's operation. So each use of a record has a context of its own.
  */
-struct op_ctx *flight_context(struct weft *weft, struct flight *flight, const struct rail *rail)
+void *flight_context(struct weft *weft, struct flight *flight, const struct rail *rail)
 {
-	size_t turn = weft->turns[pool_index(&weft->flights, flight)] % sizeof(flight->ctx);
+	uint32_t index;
 
-	return (void *)((char *)flight + (rail->limits.late_errors ? turn : 0));
+	if (!rail->limits.late_errors)
+		return flight;
+	index = pool_index(&weft->flights, flight);
+	return context_number(CONTEXT_OPERATION, weft->turns[index], index);
 }
 
 /* The flight that an event is about, or NULL: it is about an earlier use of its record. */
-static struct flight *flight_of(struct weft *weft, const struct rail *rail, const void *ctx)
+static struct flight *flight_of(struct weft *weft, const struct rail *rail, void *ctx)
 {
-	uintptr_t at = (uintptr_t)ctx - (uintptr_t)weft->flights.records;
-	struct flight *flight = (void *)((uintptr_t)ctx - at % weft->flights.stride);
+	struct flight *flight;
 
-	return flight_context(weft, flight, rail) == ctx ? flight : NULL;
+	if (!rail->limits.late_errors)
+		return ctx;
+	flight = pool_at(&weft->flights, context_index(ctx));
+	return flight && flight_context(weft, flight, rail) == ctx ? flight : NULL;
 }
 
 static void leave_rail(struct flight *flight)

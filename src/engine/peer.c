@@ -254,11 +254,14 @@ static void end_transfers(struct weft_peer *peer, int state, int reason)
 	}
 }
 
+static bool is_emulated(const struct weft_peer *peer)
+{
+	return way_rail(peer->weft, peer->way, 0)->limits.emulated;
+}
+
 void peer_gone(struct weft_peer *peer)
 {
-	const struct rail *rail = way_rail(peer->weft, peer->way, 0);
-
-	if (peer->lose_ns || !peer->way->provider->never_ends || !rail->limits.emulated)
+	if (peer->lose_ns || !peer->way->provider->never_ends || !is_emulated(peer))
 		return;
 	peer->lose_ns = clock_ns() + LOSE_NS;
 	engine_timer(peer->weft, peer->lose_ns);
@@ -302,6 +305,9 @@ void peer_fail(struct weft_peer *peer, int reason)
 	end_transfers(peer, peer->by_user ? WEFT_CANCELLED : WEFT_FAILED,
 		      peer->by_user ? -WEFT_ECANCELLED : reason);
 	remotes_fail(peer, reason);
+	/* Software that meets a packet for a closed registration crashes. */
+	if (is_emulated(peer))
+		region_haunt(peer, clock_ns() + LOSE_NS);
 	list_for_each_safe(link, after, &peer->holdings)
 		holding_drop(list_entry(link, struct holding, peer_link));
 	drop_outbox(peer);

@@ -167,6 +167,10 @@ static void run_timers(struct weft *weft)
 	if (now < weft->next_deadline_ns)
 		return;
 	weft->next_deadline_ns = UINT64_MAX;
+	if (weft->haunted_ns && now >= weft->haunted_ns) {
+		weft->haunted_ns = 0;
+		engine_signal(weft);
+	}
 	batch_expire(weft, now);
 	peer_expire(weft, now);
 	peer_check_pids(weft, now);

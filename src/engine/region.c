@@ -113,6 +113,24 @@ void holding_drop(struct holding *holding)
 	mem_free(holding);
 }
 
+void region_haunt(struct weft_peer *peer, uint64_t until_ns)
+{
+	struct list *link;
+
+	list_for_each(link, &peer->holdings) list_entry(link, struct holding, peer_link)
+		->region->haunted_ns = until_ns;
+}
+
+/* Timers look at it again: whoever waits for the region is woken then. */
+static bool is_haunted(const struct weft_region *region)
+{
+	if (clock_ns() >= region->haunted_ns)
+		return false;
+	region->weft->haunted_ns = region->haunted_ns;
+	engine_timer(region->weft, region->haunted_ns);
+	return true;
+}
+
 void region_free(struct weft_region *region)
 {
 	struct weft *weft = region->weft;
@@ -175,6 +193,8 @@ static int finish_unregister(struct weft_region *region, bool force)
 	if (region->holders && !(force && holders_guarded(region)))
 		return err_set(-WEFT_ENOTQUIET, "%u peers have not answered the revocation",
 			       region->holders);
+	if (is_haunted(region))
+		return err_set(-WEFT_ENOTQUIET, "packets of a peer that is gone may be under way");
 	unpin_all(region);
 	list_for_each_safe(link, after, &region->holdings)
 	{
@@ -210,7 +230,8 @@ static int poll_unregister(struct weft *weft, void *arg)
 	struct unregister_wait *wait = arg;
 
 	(void)weft;
-	wait->done = wait->region->flights == 0 && wait->region->holders == 0;
+	wait->done = wait->region->flights == 0 && wait->region->holders == 0 &&
+		     !is_haunted(wait->region);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ struct fabric_slot {
 	struct op_ctx ctx;
 	uint64_t cookie;
 	uint8_t *data;
-	uint8_t turn;             /* of tx: changes with each use, see tx_context() */
+	uint32_t turn;            /* of tx: uses so far, see tx_context() */
 	struct fabric_slot *next; /* free list of tx, repost list of rx */
 };
 

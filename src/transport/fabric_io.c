@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "transport/context.h"
 #include "transport/fabric.h"
 
 /* The event queue is looked at once in so many polls. */
@@ -49,14 +50,13 @@ int fabric_post(struct port *port, const struct op *op)
 	return rc == 0 ? 0 : fabric_code((int)rc);
 }
 
-/*
- * What a completion of this use of a tx slot names. Where a message that was sent may be reported
- * as failed later, and more than once, each use has another address within the slot's ctx: by then
- * the slot may carry a message to another peer.
- */
-static struct op_ctx *tx_context(const struct port *port, struct fabric_slot *slot)
+/* What a completion of this use of a tx slot names. Where a message that was sent may be reported
+ * as failed later, and more than once, the slot may carry a message to another peer by then. */
+static void *tx_context(const struct port *port, struct fabric_slot *slot)
 {
-	return (void *)((char *)slot + (port->late_errors ? slot->turn % sizeof(slot->ctx) : 0));
+	if (!port->late_errors)
+		return &slot->ctx;
+	return context_number(CONTEXT_MESSAGE, slot->turn, (uint32_t)(slot - port->tx));
 }
 
 int fabric_send(struct port *port, uint64_t dest, const void *head, size_t head_len,
@@ -97,14 +97,14 @@ static bool is_rx(const struct port *port, const void *ctx)
 
 static bool is_tx(const struct port *port, const void *ctx)
 {
-	return slot_in(port->tx, port->tx_count, ctx);
+	return port->late_errors ? context_is(ctx, CONTEXT_MESSAGE)
+				 : slot_in(port->tx, port->tx_count, ctx);
 }
 
 /* False: it is about an earlier use of the slot, and nothing to tell. */
-static bool tx_done(struct port *port, const void *ctx, struct event *event)
+static bool tx_done(struct port *port, void *ctx, struct event *event)
 {
-	uintptr_t at = (uintptr_t)ctx - (uintptr_t)port->tx;
-	struct fabric_slot *slot = &port->tx[at / sizeof(*slot)];
+	struct fabric_slot *slot = port->late_errors ? &port->tx[context_index(ctx)] : ctx;
 
 	if (tx_context(port, slot) != ctx)
 		return false;

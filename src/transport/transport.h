@@ -100,7 +100,7 @@ struct port_limits {
 	uint32_t inject;
 	bool direct;          /* OP_DIRECT is understood */
 	bool late_errors;     /* an operation that was done may still be reported as failed; its
-			       * op.ctx is handed back and not looked into: any address will do */
+			       * op.ctx is handed back and not looked into: context.h */
 	bool emulated;        /* READ or WRITE is done by software at the target */
 	uint64_t max_message; /* largest READ or WRITE, bytes */
 	char libfabric[32];
