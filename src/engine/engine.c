@@ -230,6 +230,15 @@ static void close_rails(struct weft *weft)
 	weft->rail_count = 0;
 }
 
+static void shut_rails(struct weft *weft)
+{
+	uint32_t i;
+
+	for (i = 0; i < weft->rail_count; i++)
+		if (weft->rails[i].ops->shut)
+			weft->rails[i].ops->shut(weft->rails[i].port);
+}
+
 static void free_engine(struct weft *weft)
 {
 	close_rails(weft);
@@ -427,6 +436,7 @@ void weft_close(struct weft *weft)
 	drain(weft);
 	free_peers(&weft->peers);
 	free_peers(&weft->dead_peers);
+	shut_rails(weft);
 	free_regions(weft);
 	free_batches(&weft->active);
 	free_batches(&weft->ended);

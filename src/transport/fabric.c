@@ -144,10 +144,18 @@ close_fabric:
 
 /* The endpoint goes first: only that frees operations in flight. The queue follows at once, never
  * read again: reading tcp's after the endpoint is gone crashes. */
-static void close_objects(struct port *port)
+static void close_ep(struct port *port)
 {
+	if (!port->ep)
+		return;
 	fi_close(&port->ep->fid);
 	fi_close(&port->cq->fid);
+	port->ep = NULL;
+}
+
+static void close_objects(struct port *port)
+{
+	close_ep(port);
 	fi_close(&port->av->fid);
 	if (port->buffers_mr)
 		fi_close(&port->buffers_mr->fid);
@@ -296,6 +304,14 @@ static void destroy(struct port *port)
 	free(port);
 }
 
+/* Closing an endpoint, efa goes on serving its peers until its own operations have ended; a packet
+ * for memory that is not registered any more would crash it. */
+static void fabric_shut(struct port *port)
+{
+	if (port->emulated)
+		close_ep(port);
+}
+
 static void fabric_close(struct port *port)
 {
 	if (!port)
@@ -361,6 +377,7 @@ const struct transport transport_fabric = {
 	.name = "fabric",
 	.list = fabric_list,
 	.open = fabric_open,
+	.shut = fabric_shut,
 	.close = fabric_close,
 	.address = fabric_address,
 	.connect = fabric_connect,

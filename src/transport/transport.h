@@ -175,6 +175,9 @@ struct transport {
 	int (*list)(const struct provider *provider, const char *bind_addr,
 		    struct port_device *devices, int max);
 	int (*open)(struct port **ret, const struct port_opts *opts);
+	/* Before what is pinned is let go on the way to close(): ends traffic where that would hurt
+	 * otherwise. Only unpin() and close() may follow. NULL: not needed. */
+	void (*shut)(struct port *port);
 	/* Ends every operation without an event: afterwards none of its memory is touched. NULL is
 	 * fine. */
 	void (*close)(struct port *port);
