@@ -232,6 +232,7 @@ struct weft_peer_info {
 	int32_t pid;          /* as the peer states it; 0: not known */
 	int32_t reason;       /* 0, or why the peer is unusable */
 };
+/* What is known of a peer. info->size must be set. Any thread; -EINVAL. */
 WEFT_API int weft_peer_info(const struct weft_peer *peer, struct weft_peer_info *info);
 
 /* --- transfers ------------------------------------------------------------------------------ */
@@ -384,6 +385,7 @@ struct weft_stats {
 	WEFT_COUNTER_MAP(WEFT_COUNTER_FIELD)
 #undef WEFT_COUNTER_FIELD
 };
+/* The engine's counters as they are now. stats->size must be set. -EINVAL. */
 WEFT_API int weft_stats(struct weft *weft, struct weft_stats *stats);
 
 struct weft_rail_info {
