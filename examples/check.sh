@@ -12,7 +12,7 @@ DESTDIR=$stage meson install -C "$build" --no-rebuild >"$stage/install.log" 2>&1
 	cat "$stage/install.log"
 	exit 1
 }
-cp "$here/kv.c" "$here/copy.c" "$here/Makefile" "$stage"
+cp "$here"/*.c "$here"/*.h "$here/Makefile" "$stage"
 pc=$(find "$stage" -name weftkv.pc)
 export PKG_CONFIG_PATH="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$stage"
 lib=$(dirname "$(find "$stage" -name libweftkv.so)")
@@ -21,16 +21,38 @@ make -C "$stage" LDFLAGS="-Wl,-rpath-link,$lib ${EXAMPLE_LDFLAGS:-}"
 
 "$stage/kv"
 
-head -c 5000000 /dev/urandom >"$stage/in"
-"$stage/copy" receive "$stage/descriptor" "$stage/out" 6000000 &
+cd "$stage"
+head -c 5000000 /dev/urandom >in
+./copy receive copy.d out 6000000 &
 receiver=$!
 tries=0
-while [ ! -e "$stage/descriptor" ]; do
+while [ ! -e copy.d ]; do
 	tries=$((tries + 1))
 	[ $tries -lt 300 ] || { echo "no descriptor from the receiver" >&2; exit 1; }
 	sleep 0.1
 done
-"$stage/copy" send "$stage/descriptor" "$stage/in"
+./copy send copy.d in
 wait $receiver
-cmp "$stage/in" "$stage/out"
+cmp in out
+
+./pingpong left.d right.d 200 &
+left=$!
+./pingpong right.d left.d 200
+wait $left
+
+./broadcast receive 1.d 3000000 &
+first=$!
+./broadcast receive 2.d 3000000 &
+second=$!
+./broadcast receive 3.d 3000000 &
+third=$!
+./broadcast send 3000000 1.d 2.d 3.d
+wait $first
+wait $second
+wait $third
+
+./gather own pool.d 500 &
+owner=$!
+./gather fetch pool.d 500 120
+wait $owner
 echo "examples: ok"
