@@ -27,6 +27,12 @@ world=$base/world
 
 # shellcheck disable=SC2317 # called by trap
 remove_world() {
+	local gid
+	# What libfabric's efa leaves of killed processes: its shm endpoints, by GID.
+	"$emu" status --quiet --world "$world" 2>/dev/null | sed -n 's/.* GID \([^ ]*\) .*/\1/p' |
+		while read -r gid; do
+			rm -f "/dev/shm/${gid}_"*
+		done || true
 	"$emu" remove --quiet --force --world "$world" || rm -rf "$world"
 	rm -rf "$base"
 }
