@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the examples share: errors, and descriptors carried in files. */
+/* What the examples share: errors, and descriptors carried in files, a batch from start to end. */
 #ifndef EXAMPLES_CARRY_H
 #define EXAMPLES_CARRY_H
 
@@ -66,6 +66,16 @@ static inline int descriptor_load(struct weft *weft, const char *path, struct we
 	fclose(file);
 	rc = weft_import(weft, descriptor, len, ret);
 	return rc ? fail(path, rc) : 0;
+}
+
+/* Submits a batch and waits for its end: 0 when all of it is done. */
+static inline int batch_run(struct weft_batch *batch, unsigned long long timeout_ns)
+{
+	int rc = weft_submit(batch, timeout_ns);
+
+	if (!rc)
+		rc = weft_batch_wait(batch, WEFT_FOREVER);
+	return rc ? rc : weft_batch_error(batch);
 }
 
 #endif /* EXAMPLES_CARRY_H */

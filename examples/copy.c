@@ -7,21 +7,12 @@
  *	./copy receive DESCRIPTOR OUTPUT BYTES &
  *	./copy send DESCRIPTOR INPUT
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <weft/weft.h>
+#include "carry.h"
 
-#define SECOND 1000000000ull
-#define PIECE  (1024u * 1024)
-
-static int fail(const char *what, int rc)
-{
-	fprintf(stderr, "%s: %s: %s (%s)\n", what, weft_strerror(rc), weft_error_detail(),
-		weft_remedy(rc));
-	return weft_exit_status(rc);
-}
+#define PIECE (1024u * 1024)
 
 /* A whole file under its final name only, so that a reader never sees a part. */
 static int save(const char *path, const void *data, size_t len)
@@ -111,11 +102,7 @@ static int write_all(struct weft *weft, struct weft_region *region, struct weft_
 		rc = weft_batch_write(batch, region, offset, remote, offset, piece, 0, 0);
 	}
 	if (rc >= 0)
-		rc = weft_submit(batch, 30 * SECOND);
-	if (!rc)
-		rc = weft_batch_wait(batch, WEFT_FOREVER);
-	if (!rc)
-		rc = weft_batch_error(batch);
+		rc = batch_run(batch, 30 * SECOND);
 	weft_batch_close(batch);
 	return rc;
 }

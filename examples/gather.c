@@ -73,11 +73,7 @@ static int fetch(struct weft *weft, const char *path, uint64_t pages, uint64_t c
 				     PAGE);
 	start = now_ns();
 	if (rc >= 0)
-		rc = weft_submit(batch, 10 * SECOND);
-	if (!rc)
-		rc = weft_batch_wait(batch, WEFT_FOREVER);
-	if (!rc)
-		rc = weft_batch_error(batch);
+		rc = batch_run(batch, 10 * SECOND);
 	if (rc)
 		return fail("fetch", rc);
 	for (i = 0; i < count; i++) {

@@ -58,11 +58,7 @@ static int hit(struct side *s, unsigned imm)
 				  offsetof(struct cell, ball), 1, WEFT_WITH_IMM, imm);
 
 	if (rc >= 0)
-		rc = weft_submit(s->batch, 10 * SECOND);
-	if (!rc)
-		rc = weft_batch_wait(s->batch, WEFT_FOREVER);
-	if (!rc)
-		rc = weft_batch_error(s->batch);
+		rc = batch_run(s->batch, 10 * SECOND);
 	return rc ? rc : weft_batch_reset(s->batch);
 }
 
