@@ -229,6 +229,14 @@ static void drain_eq(struct port *port)
 		port->log(port->log_ctx, WEFT_LOG_WARN, port->error_text);
 }
 
+/* libfabric 1.17's tcp asks errno why a read of its handshake came short, also where the read did
+ * not fail (tcpx_conn_mgr.c: rx_cm_data). With EAGAIN left there by an earlier call it keeps the
+ * socket of a peer that went early for ever, and finds it readable for ever. */
+static void forget_errno(void)
+{
+	errno = 0;
+}
+
 int fabric_poll(struct port *port, struct event *events)
 {
 	struct fi_cq_data_entry entries[PORT_EVENTS_MAX];
@@ -239,6 +247,7 @@ int fabric_poll(struct port *port, struct event *events)
 		repost(port);
 	if (++port->polls % EQ_INTERVAL == 0)
 		drain_eq(port);
+	forget_errno();
 	rc = fi_cq_read(port->cq, entries, PORT_EVENTS_MAX);
 	if (rc == -FI_EAGAIN)
 		return 0;
@@ -264,7 +273,10 @@ int fabric_wait_fd(struct port *port, int *ret_fd)
 
 	if (port->fd < 0)
 		return -EOPNOTSUPP;
-	if (port->rx_repost || fi_trywait(port->fabric, &fid, 1) != 0)
+	if (port->rx_repost)
+		return -EAGAIN;
+	forget_errno();
+	if (fi_trywait(port->fabric, &fid, 1) != 0)
 		return -EAGAIN;
 	*ret_fd = port->fd;
 	return 0;
