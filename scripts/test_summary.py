@@ -7,7 +7,8 @@ Usage: test_summary.py STATUS FILE...
 FILE is meson's testlog.json or a junit .xml of pytest; one that does not exist counts nothing.
 STATUS is 0 when the runners said that all is well. A runner that failed without naming a failed test
 counts as one failure, and so does a run of no test at all. With WEFT_COUNTS in the environment the
-line goes to that file instead. Exit status 1 when anything failed.
+line goes to that file instead, and after it, for each failed test, its name and the end of what it printed.
+Exit status 1 when anything failed.
 """
 import json
 import os
@@ -15,6 +16,7 @@ import sys
 import xml.etree.ElementTree as ET
 
 MESON_PASSED = {"OK", "EXPECTEDFAIL"}
+LINES_TOLD = 40
 
 
 def meson_results(path):
@@ -27,38 +29,43 @@ def meson_results(path):
                 outcome = "passed"
             elif result == "SKIP":
                 outcome = "skipped"
-            yield test["name"], outcome
+            yield test["name"], outcome, (test.get("stdout") or "") + (test.get("stderr") or "")
 
 
 def junit_results(path):
     for case in ET.parse(path).getroot().iter("testcase"):
-        outcome = "passed"
-        if case.find("failure") is not None or case.find("error") is not None:
-            outcome = "failed"
+        outcome, said = "passed", ""
+        faults = [*case.iter("failure"), *case.iter("error")]
+        if faults:
+            outcome, said = "failed", "\n".join(fault.text or fault.get("message", "") for fault in faults)
         elif case.find("skipped") is not None:
             outcome = "skipped"
-        yield f"{case.get('classname')}::{case.get('name')}", outcome
+        yield f"{case.get('classname')}::{case.get('name')}", outcome, said
 
 
 def main():
     status, paths = int(sys.argv[1]), sys.argv[2:]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
+    told = []
     for path in filter(os.path.exists, paths):
         results = junit_results(path) if path.endswith(".xml") else meson_results(path)
-        for name, outcome in results:
+        for name, outcome, said in results:
             counts[outcome] += 1
             if outcome == "failed":
+                told += [f"failed: {name}", *(f"  {line}" for line in said.splitlines()[-LINES_TOLD:])]
                 print(f"failed: {name}")
     if status and not counts["failed"]:
-        print("failed: a runner or the build, see above")
+        told.append("failed: a runner or the build, see above")
+        print(told[-1])
         counts["failed"] += 1
     if not sum(counts.values()):
-        print("failed: no test matched")
+        told.append("failed: no test matched")
+        print(told[-1])
         counts["failed"] += 1
     line = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
     if "WEFT_COUNTS" in os.environ:
         with open(os.environ["WEFT_COUNTS"], "w", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.writelines(f"{text}\n" for text in [line, *told])
     else:
         print(line)
     sys.exit(1 if counts["failed"] else 0)
