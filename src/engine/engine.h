@@ -201,6 +201,9 @@ struct weft_peer {
 	int reason;
 	bool gone_told, user_gone, by_user;
 	uint64_t met_ns, connect_deadline_ns;
+	uint64_t
+		hello_ns; /* when to say HELLO, or say it again; UINT64_MAX: never. See contact.c */
+	uint32_t hellos;
 	uint32_t in_flight, quarantined, sends, transfers;
 	uint64_t lose_ns; /* when its operations are taken for ended; 0: they end themselves */
 	bool lost;        /* that has happened: the provider keeps them, and so its address */
@@ -341,7 +344,9 @@ void batch_free(struct weft_batch *batch);
 void batch_run_callbacks(struct weft *weft);
 
 /* --- peer.c --- */
-int peer_get(struct weft *weft, const struct wire_descriptor *descriptor, struct weft_peer **ret);
+/* needed: somebody waits for the peer, see contact.c. */
+int peer_get(struct weft *weft, const struct wire_descriptor *descriptor, bool needed,
+	     struct weft_peer **ret);
 struct weft_peer *peer_find(const struct weft *weft, const uint8_t id[WIRE_ID_BYTES]);
 void peer_fail(struct weft_peer *peer, int reason);
 /* Its process is gone: what is in flight to it will end, where the provider does not end it too. */
@@ -364,6 +369,11 @@ void peer_probe_init(struct weft_peer *peer, const struct wire_rail *rail);
 void peer_probe_fini(struct weft_peer *peer);
 /* Called now and then while the handshake hangs. */
 void peer_probe(struct weft_peer *peer);
+
+/* --- contact.c --- */
+void contact_begin(struct weft_peer *peer, bool needed);
+/* For peers whose handshake is under way; sets the timer for what is next. */
+void contact_continue(struct weft_peer *peer, uint64_t now_ns);
 
 /* --- handshake.c --- */
 void peer_hello(struct weft_peer *peer);

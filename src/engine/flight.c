@@ -323,6 +323,8 @@ void flight_pump(struct weft *weft)
 			pump_peer(weft, peer);
 		else if (state == PEER_DEAD)
 			fail_queue(peer, peer->reason);
+		else
+			contact_begin(peer, true);
 		if (!list_empty(&peer->queue) || !list_empty(&peer->outbox)) {
 			if (list_empty(&peer->ready))
 				list_add_tail(&waiting, &peer->ready);

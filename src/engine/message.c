@@ -21,8 +21,10 @@ static int notify(struct weft *weft, void *arg)
 
 	if (state == PEER_DEAD)
 		return err_set(-WEFT_EPEERGONE, "%s", weft_strerror(peer->reason));
-	if (state == PEER_CONNECTING)
+	if (state == PEER_CONNECTING) {
+		contact_begin(peer, true);
 		return err_set(-WEFT_EQUEUEFULL, "the handshake with the peer is under way");
+	}
 	rc = peer_send_data(peer, n->data, n->len);
 	if (rc == -EAGAIN)
 		return err_set(-WEFT_EQUEUEFULL, "the provider takes no more messages now");

@@ -189,6 +189,7 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 	weft->peer_count++;
 	peer_watch(peer);
 	peer->met_ns = clock_ns();
+	peer->hello_ns = UINT64_MAX;
 	peer->connect_deadline_ns = clock_deadline(peer->met_ns, weft->connect_timeout_ns);
 	if (peer->probe_len)
 		engine_timer(weft, peer->met_ns + PROBE_NS);
@@ -202,7 +203,8 @@ free_peer:
 	return rc;
 }
 
-int peer_get(struct weft *weft, const struct wire_descriptor *d, struct weft_peer **ret)
+int peer_get(struct weft *weft, const struct wire_descriptor *d, bool needed,
+	     struct weft_peer **ret)
 {
 	struct weft_peer *peer = peer_find(weft, d->id);
 	const struct wire_way *far = NULL;
@@ -210,6 +212,8 @@ int peer_get(struct weft *weft, const struct wire_descriptor *d, struct weft_pee
 	int rc;
 
 	if (peer) {
+		if (needed)
+			contact_begin(peer, true);
 		*ret = peer;
 		return 0;
 	}
@@ -219,7 +223,7 @@ int peer_get(struct weft *weft, const struct wire_descriptor *d, struct weft_pee
 	rc = peer_new(weft, d, way, far, &peer);
 	if (rc)
 		return rc;
-	peer_hello(peer);
+	contact_begin(peer, needed);
 	if (state_of(peer) == PEER_DEAD)
 		return err_set(peer->reason, "first contact over %s failed", way->provider->name);
 	engine_log(weft, WEFT_LOG_INFO, "peer %u: pid %u over %s, %u rails", peer->slot, peer->pid,
@@ -404,7 +408,8 @@ void peer_expire(struct weft *weft, uint64_t now_ns)
 			continue;
 		}
 		engine_timer(weft, peer->connect_deadline_ns);
-		if (!peer->probe_len)
+		contact_continue(peer, now_ns);
+		if (!peer->probe_len || state_of(peer) != PEER_CONNECTING)
 			continue;
 		if (now_ns - peer->met_ns > PROBE_NS)
 			peer_probe(peer);

@@ -20,7 +20,7 @@ static int connect_peer(struct weft *weft, void *arg)
 {
 	struct connect *connect = arg;
 
-	return peer_get(weft, connect->descriptor, &connect->peer);
+	return peer_get(weft, connect->descriptor, true, &connect->peer);
 }
 
 static bool is_settled(void *arg)

@@ -49,7 +49,7 @@ static int import(struct weft *weft, void *arg)
 	uint32_t i;
 	int rc;
 
-	rc = peer_get(weft, d, &peer);
+	rc = peer_get(weft, d, false, &peer);
 	if (rc)
 		return rc;
 	/* Keys and bases are those of the way that the peer is reached by. */

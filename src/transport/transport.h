@@ -68,11 +68,12 @@ struct provider {
 				 * come  back. 0: it cannot take two for one another. See fabric_av.c
 				 */
 	bool socket_address;    /* peers' addresses are those of TCP listeners */
-	bool direct;            /* OP_DIRECT, before libfabric 1.18 */
-	uint32_t message_max;   /* larger ones are sent in parts; 0: PORT_MESSAGE_MAX */
-	bool has_wait_fd;       /* the completion queue offers a descriptor to sleep on */
-	uint64_t caps;          /* asked besides FI_MSG | FI_RMA */
-	uint64_t mode;          /* mode bits that the port can honour */
+	bool contact_in_turn; /* connections that two open to each other at once may both be lost */
+	bool direct;          /* OP_DIRECT, before libfabric 1.18 */
+	uint32_t message_max; /* larger ones are sent in parts; 0: PORT_MESSAGE_MAX */
+	bool has_wait_fd;     /* the completion queue offers a descriptor to sleep on */
+	uint64_t caps;        /* asked besides FI_MSG | FI_RMA */
+	uint64_t mode;        /* mode bits that the port can honour */
 	enum port_wrong_key wrong_key;
 	const struct transport *transport;
 };
