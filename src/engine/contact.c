@@ -29,6 +29,8 @@ static void say_hello(struct weft_peer *peer, uint64_t now_ns)
 	uint32_t shift = peer->hellos < AGAIN_SHIFTS ? peer->hellos : AGAIN_SHIFTS;
 
 	peer->hello_ns = UINT64_MAX;
+	if (peer->probe_len)
+		engine_timer(peer->weft, now_ns + PEER_PROBE_NS);
 	if (peer->way->provider->contact_in_turn) {
 		peer->hello_ns = now_ns + (AGAIN_NS << shift);
 		engine_timer(peer->weft, peer->hello_ns);
@@ -36,7 +38,8 @@ static void say_hello(struct weft_peer *peer, uint64_t now_ns)
 	/* What has not left yet is not lost. */
 	if (peer->hellos && (peer->sends || !list_empty(&peer->outbox)))
 		return;
-	peer->hellos++;
+	if (!peer->hellos++)
+		peer->said_ns = now_ns;
 	peer_hello(peer);
 }
 

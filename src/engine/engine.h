@@ -200,9 +200,9 @@ struct weft_peer {
 	_Atomic int state;
 	int reason;
 	bool gone_told, user_gone, by_user;
-	uint64_t met_ns, connect_deadline_ns;
-	uint64_t
-		hello_ns; /* when to say HELLO, or say it again; UINT64_MAX: never. See contact.c */
+	uint64_t connect_deadline_ns;
+	uint64_t hello_ns; /* to say HELLO, first or again; UINT64_MAX: never. See contact.c */
+	uint64_t said_ns;  /* when it was said first */
 	uint32_t hellos;
 	uint32_t in_flight, quarantined, sends, transfers;
 	uint64_t lose_ns; /* when its operations are taken for ended; 0: they end themselves */
@@ -365,6 +365,7 @@ const struct way *peer_choose_way(struct weft *weft, const struct wire_descripto
 				  const struct wire_way **ret);
 
 /* --- peer_probe.c --- */
+#define PEER_PROBE_NS (50 * NSEC_PER_MSEC) /* between two looks at a handshake that hangs */
 void peer_probe_init(struct weft_peer *peer, const struct wire_rail *rail);
 void peer_probe_fini(struct weft_peer *peer);
 /* Called now and then while the handshake hangs. */

@@ -10,7 +10,6 @@
 #include "engine/engine.h"
 
 #define SHM_PEERS_MAX 250u /* libfabric's shm takes 256, its own endpoint among them */
-#define PROBE_NS      (50 * NSEC_PER_MSEC) /* between two looks at a handshake that hangs */
 /* What a process that is gone has left in the network has arrived or is lost by then, and the
  * device has ended what waited for an answer of its device. */
 #define LOSE_NS   (2 * NSEC_PER_SEC)
@@ -188,11 +187,8 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 	list_add_tail(&weft->peers, &peer->link);
 	weft->peer_count++;
 	peer_watch(peer);
-	peer->met_ns = clock_ns();
 	peer->hello_ns = UINT64_MAX;
-	peer->connect_deadline_ns = clock_deadline(peer->met_ns, weft->connect_timeout_ns);
-	if (peer->probe_len)
-		engine_timer(weft, peer->met_ns + PROBE_NS);
+	peer->connect_deadline_ns = clock_deadline(clock_ns(), weft->connect_timeout_ns);
 	engine_timer(weft, peer->connect_deadline_ns);
 	*ret = peer;
 	return 0;
@@ -315,6 +311,7 @@ void peer_fail(struct weft_peer *peer, int reason)
 	list_for_each_safe(link, after, &peer->holdings)
 		holding_drop(list_entry(link, struct holding, peer_link));
 	drop_outbox(peer);
+	peer_probe_fini(peer);
 	list_del(&peer->ready);
 	if (reason == -WEFT_EPEERGONE)
 		peer_gone(peer);
@@ -409,10 +406,10 @@ void peer_expire(struct weft *weft, uint64_t now_ns)
 		}
 		engine_timer(weft, peer->connect_deadline_ns);
 		contact_continue(peer, now_ns);
-		if (!peer->probe_len || state_of(peer) != PEER_CONNECTING)
+		if (!peer->probe_len || !peer->hellos || state_of(peer) != PEER_CONNECTING)
 			continue;
-		if (now_ns - peer->met_ns > PROBE_NS)
+		if (now_ns - peer->said_ns > PEER_PROBE_NS)
 			peer_probe(peer);
-		engine_timer(weft, now_ns + PROBE_NS);
+		engine_timer(weft, now_ns + PEER_PROBE_NS);
 	}
 }
