@@ -36,7 +36,7 @@ static void say_hello(struct weft_peer *peer, uint64_t now_ns)
 		engine_timer(peer->weft, peer->hello_ns);
 	}
 	/* What has not left yet is not lost. */
-	if (peer->hellos && (peer->sends || !list_empty(&peer->outbox)))
+	if (peer->hellos && (peer->sends || peer_hello_waits(peer)))
 		return;
 	if (!peer->hellos++)
 		peer->said_ns = now_ns;

@@ -378,6 +378,7 @@ void contact_continue(struct weft_peer *peer, uint64_t now_ns);
 
 /* --- handshake.c --- */
 void peer_hello(struct weft_peer *peer);
+bool peer_hello_waits(const struct weft_peer *peer); /* the provider had no room for it yet */
 void peer_control(struct weft_peer *peer, uint8_t type, const struct wire_grant *grant);
 void peer_flush_outbox(struct weft_peer *peer);
 void message_event(struct weft *weft, struct rail *rail, const void *data, size_t len);

@@ -37,6 +37,13 @@ int peer_send(struct weft_peer *peer, uint8_t type, const void *payload, size_t 
 	return rc > 0 ? 0 : rc;
 }
 
+/* Before its WELCOME has come nothing but HELLO can be addressed to a peer, but what it sent after
+ * that may have overtaken it and wants an answer. */
+static bool can_send(const struct weft_peer *peer, uint8_t type)
+{
+	return type == WIRE_HELLO || peer->remote_slot != WIRE_NO_SLOT;
+}
+
 static void enqueue(struct weft_peer *peer, uint8_t type, const void *payload, size_t len)
 {
 	struct outgoing *out;
@@ -50,7 +57,10 @@ static void enqueue(struct weft_peer *peer, uint8_t type, const void *payload, s
 	out->len = (uint16_t)len;
 	if (len)
 		memcpy(out->payload, payload, len);
-	list_add_tail(&peer->outbox, &out->link);
+	if (type == WIRE_HELLO)
+		list_add_head(&peer->outbox, &out->link);
+	else
+		list_add_tail(&peer->outbox, &out->link);
 	peer->outbox_count++;
 	peer_make_ready(peer);
 }
@@ -61,7 +71,7 @@ static void send_or_queue(struct weft_peer *peer, uint8_t type, const void *payl
 
 	if (state_of(peer) == PEER_DEAD)
 		return;
-	if (list_empty(&peer->outbox))
+	if (can_send(peer, type) && (type == WIRE_HELLO || list_empty(&peer->outbox)))
 		rc = peer_send(peer, type, payload, len);
 	if (rc == -EAGAIN)
 		enqueue(peer, type, payload, len);
@@ -77,6 +87,8 @@ void peer_flush_outbox(struct weft_peer *peer)
 
 	while ((link = list_first(&peer->outbox))) {
 		out = list_entry(link, struct outgoing, link);
+		if (!can_send(peer, out->type))
+			return;
 		rc = peer_send(peer, out->type, out->payload, out->len);
 		if (rc == -EAGAIN)
 			return;
@@ -142,6 +154,13 @@ void peer_hello(struct weft_peer *peer)
 		return;
 	}
 	send_or_queue(peer, WIRE_HELLO, payload, len);
+}
+
+bool peer_hello_waits(const struct weft_peer *peer)
+{
+	struct list *link = list_first(&peer->outbox);
+
+	return link && list_entry(link, struct outgoing, link)->type == WIRE_HELLO;
 }
 
 static void connected(struct weft_peer *peer, uint32_t slot, uint64_t token)
@@ -218,9 +237,11 @@ static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_h
 	memcpy(welcome.id, weft->id, WIRE_ID_BYTES);
 	welcome.slot = peer->slot;
 	welcome.token = peer->token;
-	connected(peer, hello->slot, hello->token);
+	peer->remote_slot = hello->slot;
+	peer->remote_token = hello->token;
 	if (wire_put_welcome(&welcome, payload, &len) == 0)
 		send_or_queue(peer, WIRE_WELCOME, payload, len);
+	connected(peer, hello->slot, hello->token);
 	return 0;
 }
 

@@ -186,6 +186,51 @@ static void peers_have_a_limit(const struct conform *c)
 	net_end(&net);
 }
 
+static struct weft_remote *import_only(struct weft *into, const struct weft_region *region)
+{
+	uint8_t bytes[WEFT_DESCRIPTOR_MAX];
+	struct weft_remote *remote;
+	size_t len = sizeof(bytes);
+
+	check_ok(weft_export(region, bytes, &len));
+	check_ok(weft_import(into, bytes, len, &remote));
+	return remote;
+}
+
+/* Two that know of each other before either says a word: whoever needs the other first, what each
+ * asks for while the other's welcome is on its way is answered. */
+static void both_import_before_first_contact(const struct conform *c)
+{
+	enum {
+		LEN = 4096
+	};
+	struct area mem_a, mem_b;
+
+	area_open(&mem_a, LEN);
+	area_open(&mem_b, LEN);
+	for (uint64_t round = 0; round < 4; round++) {
+		struct net net = { .conform = c };
+		struct weft *a = net_open(&net, NULL), *b = net_open(&net, NULL);
+		struct weft_region *far_a = net_register(a, &mem_a, WEFT_REMOTE_WRITE);
+		struct weft_region *far_b = net_register(b, &mem_b, WEFT_REMOTE_WRITE);
+		struct weft_remote *to_b = import_only(a, far_b), *to_a = import_only(b, far_a);
+		struct move there = { false, far_a, 0, to_b, 0, LEN, 0, 0 };
+		struct move back = { false, far_b, 0, to_a, 0, LEN, 0, 0 };
+
+		area_fill(&mem_a, 0, LEN, round);
+		check_ok(net_move(&net, a, &there, CONFORM_LIMIT_NS));
+		check_holds(&mem_b, 0, LEN, round);
+		area_fill(&mem_b, 0, LEN, round + 100);
+		check_ok(net_move(&net, b, &back, CONFORM_LIMIT_NS));
+		check_holds(&mem_a, 0, LEN, round + 100);
+		net_end(&net);
+	}
+	check_guards(&mem_a);
+	check_guards(&mem_b);
+	area_close(&mem_a);
+	area_close(&mem_b);
+}
+
 const struct conform_case cases_descriptor[] = {
 	{ "damaged_descriptor_is_refused", damaged_descriptor_is_refused, ONLY_MANUAL },
 	{ "cut_descriptor_is_refused", cut_descriptor_is_refused, ONLY_MANUAL },
@@ -194,5 +239,6 @@ const struct conform_case cases_descriptor[] = {
 	{ "engine_descriptor_has_no_memory", engine_descriptor_has_no_memory, 0 },
 	{ "no_common_way_is_unreachable", no_common_way_is_unreachable, ONLY_MANUAL },
 	{ "peers_have_a_limit", peers_have_a_limit, 0 },
+	{ "both_import_before_first_contact", both_import_before_first_contact, 0 },
 	{ 0 },
 };
