@@ -261,7 +261,7 @@ static bool is_emulated(const struct weft_peer *peer)
 
 void peer_gone(struct weft_peer *peer)
 {
-	if (peer->lose_ns || !peer->way->provider->never_ends || !is_emulated(peer))
+	if (peer->lose_ns || !peer->way->provider->never_ends)
 		return;
 	peer->lose_ns = clock_ns() + LOSE_NS;
 	engine_timer(peer->weft, peer->lose_ns);

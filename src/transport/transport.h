@@ -59,8 +59,8 @@ struct provider {
 			     * key crashes the target (wrong_key does not hold), and a closed
 			     * registration stops nothing. See port_limits.emulated */
 	bool errors_repeat; /* an operation may be reported as failed several times */
-	bool never_ends;    /* emulated operations to a dead peer may stay for ever; the peer cannot
-			     * be forgotten then */
+	bool never_ends;    /* operations to a dead peer may stay for ever: emulated ones, and those
+			     * that wait for its first answer; the peer cannot be forgotten then */
 	bool inject_silent; /* that an injected message was lost is not told */
 	const struct port_meaning *meanings; /* of its errors; NULL: libfabric's numbers say all */
 	uint32_t addresses_max; /* in an endpoint's life; 0: no bound. See fabric_forget() */
