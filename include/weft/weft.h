@@ -226,14 +226,33 @@ struct weft_peer_info {
 	char libfabric[32];
 	char device[64]; /* of the first rail */
 	uint32_t rails;
-	uint32_t connected;   /* 1 after the handshake */
-	uint64_t in_flight;   /* operations posted and not ended */
-	uint64_t quarantined; /* of them, those whose transfer has ended already */
-	int32_t pid;          /* as the peer states it; 0: not known */
-	int32_t reason;       /* 0, or why the peer is unusable */
+	uint32_t connected;    /* 1 after the handshake */
+	uint64_t in_flight;    /* operations posted and not ended */
+	uint64_t quarantined;  /* of them, those whose transfer has ended already */
+	int32_t pid;           /* as the peer states it; 0: not known */
+	int32_t reason;        /* 0, or why the peer is unusable */
+	uint32_t rails_usable; /* of rails: those that work as far as is known, see weft_peer_path()
+				*/
 };
 /* What is known of a peer. info->size must be set. Any thread; -EINVAL. */
 WEFT_API int weft_peer_info(const struct weft_peer *peer, struct weft_peer_info *info);
+
+struct weft_path_info {
+	size_t size;
+	char device[64];   /* of this engine's rail */
+	uint32_t usable;   /* 0: failed; it is asked again from time to time, and taken back when it
+			      answers */
+	int32_t reason;    /* why not */
+	uint64_t failures; /* how often it failed while others worked */
+};
+/*
+ * Path index 0.. to a peer: rail index of this engine to rail index modulo the peer's number of
+ * rails. What fails on a path is done on another, and the peer is gone only when none is left. The
+ * exception: a WRITE whose immediate went by the path that failed, since that may have been
+ * counted. info->size must be set. Any thread. -ENOENT past the last, -EINVAL.
+ */
+WEFT_API int weft_peer_path(const struct weft_peer *peer, uint32_t index,
+			    struct weft_path_info *info);
 
 /* --- transfers ------------------------------------------------------------------------------ */
 
@@ -370,6 +389,10 @@ WEFT_API int weft_arrival_wait(struct weft_arrival *arrival, uint64_t count, uin
 	X(messages_received, "messages received") \
 	X(messages_bad, "messages from the network that were not understood and dropped") \
 	X(immediates_late, "immediates of a closed or renewed arrival, not counted") \
+	X(messages_moved, "messages sent again on another path after theirs had failed") \
+	X(messages_repeated, "messages that came a second time, not counted above") \
+	X(pieces_moved, "operations posted again on another path after theirs had failed") \
+	X(paths_failed, "times that a path to a peer failed while others worked") \
 	X(peers, "peers known now") \
 	X(peers_gone, "peers that went or died") \
 	X(regions, "regions registered now") \

@@ -304,10 +304,10 @@ int weft_open(struct weft **ret, const struct weft_opts *opts)
 
 static void say_goodbye(struct weft *weft)
 {
-	struct list *link;
+	struct list *link, *after;
 	struct weft_peer *peer;
 
-	list_for_each(link, &weft->peers)
+	list_for_each_safe(link, after, &weft->peers) /* one that is gone leaves the list */
 	{
 		peer = list_entry(link, struct weft_peer, link);
 		if (atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_CONNECTED)

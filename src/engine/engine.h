@@ -22,6 +22,7 @@
 #include "base/map.h"
 #include "base/pool.h"
 #include "base/ring.h"
+#include "engine/sequence.h"
 #include "engine/wire.h"
 #include "transport/transport.h"
 
@@ -62,11 +63,18 @@ struct flight {
 	struct op_ctx ctx;
 	struct transfer *transfer;
 	struct rail *rail;
-	uint64_t len;
-	bool detached; /* its transfer has ended: quarantined */
-	bool spent;    /* has ended; what is still reported of it means nothing */
+	uint64_t at, len; /* of its piece within the transfer */
+	bool imm;         /* carries the immediate */
+	bool detached;    /* its transfer has ended: quarantined */
+	bool spent;       /* has ended; what is still reported of it means nothing */
 	uint64_t spent_ns;
 	struct list link; /* in peer->flights, or in rail->spent */
+};
+
+/* A piece whose operation failed with its path and is to be posted again. */
+struct again {
+	struct again *next;
+	uint64_t at, len;
 };
 
 /*
@@ -83,6 +91,8 @@ struct transfer {
 	struct weft_remote *remote;
 	uint64_t offset, remote_offset, len;
 	uint64_t posted, piece, placed; /* bytes */
+	struct again *again;            /* pieces to post once more, before the rest */
+	uint32_t moves;                 /* how many there were */
 	uint32_t imm;
 	uint8_t kind, flags;
 	bool ended;  /* has its final state */
@@ -153,7 +163,8 @@ struct weft_remote {
 struct outgoing {
 	struct list link;
 	uint16_t len;
-	uint8_t type;
+	uint8_t type, kind;
+	uint32_t number;
 	uint8_t payload[];
 };
 
@@ -165,6 +176,17 @@ enum peer_state {
 	PEER_CONNECTING,
 	PEER_CONNECTED,
 	PEER_DEAD,
+};
+
+/* A pair of rails, see path.c. */
+struct path {
+	uint64_t dest; /* the port's */
+	bool has_dest;
+	bool down;    /* nothing is posted to it; probe_ns says when it is asked again */
+	bool probing; /* a PING is under way */
+	int reason;
+	uint64_t probe_ns, pause_ns;
+	uint64_t failures;
 };
 
 struct weft_peer {
@@ -191,8 +213,6 @@ struct weft_peer {
 	bool bell;   /* may sleep where the provider cannot wake it */
 	uint64_t last_post_ns;
 	const struct way *way;
-	uint64_t dests[ENGINE_RAILS_MAX]; /* per rail of ours on this way */
-	bool has_dest[ENGINE_RAILS_MAX];
 	uint32_t slot;
 	uint64_t token; /* what it must show */
 	uint32_t remote_slot;
@@ -208,6 +228,10 @@ struct weft_peer {
 	uint64_t lose_ns; /* when its operations are taken for ended; 0: they end themselves */
 	bool lost;        /* that has happened: the provider keeps them, and so its address */
 	_Atomic(void *) data;
+	struct sequence_out sent;
+	struct sequence_in came;
+	uint32_t paths_down;
+	struct path paths[]; /* way->count */
 };
 
 struct weft_arrival {
@@ -376,13 +400,32 @@ void contact_begin(struct weft_peer *peer, bool needed);
 /* For peers whose handshake is under way; sets the timer for what is next. */
 void contact_continue(struct weft_peer *peer, uint64_t now_ns);
 
+/* --- path.c --- */
+bool path_usable(const struct weft_peer *peer, uint32_t i);
+/* Whether what failed on path i can go another way. */
+bool path_has_other(const struct weft_peer *peer, uint32_t i);
+/* False: it was the last one, and the peer has failed with it. */
+bool path_failed(struct weft_peer *peer, uint32_t i, int reason);
+void path_probed(struct weft_peer *peer, uint32_t i);   /* a PING has left, or not */
+void path_answered(struct weft_peer *peer, uint32_t i); /* its PONG is here */
+/* Asks the paths that are down whether they work again. */
+void path_continue(struct weft_peer *peer, uint64_t now_ns);
+
 /* --- handshake.c --- */
 void peer_hello(struct weft_peer *peer);
-bool peer_hello_waits(const struct weft_peer *peer); /* the provider had no room for it yet */
-void peer_control(struct weft_peer *peer, uint8_t type, const struct wire_grant *grant);
-void peer_flush_outbox(struct weft_peer *peer);
 void message_event(struct weft *weft, struct rail *rail, const void *data, size_t len);
+
+/* --- outbox.c --- */
+/* 0: sent, or on its way; -EAGAIN: no room; else the peer is to be failed with it. */
 int peer_send(struct weft_peer *peer, uint8_t type, const void *payload, size_t len);
+/* The same, later where there is no room. Fails the peer itself. */
+void peer_send_soon(struct weft_peer *peer, uint8_t type, const void *payload, size_t len);
+void peer_control(struct weft_peer *peer, uint8_t type, const struct wire_grant *grant);
+void peer_ping(struct weft_peer *peer, uint32_t path);
+void peer_flush_outbox(struct weft_peer *peer);
+bool peer_hello_waits(const struct weft_peer *peer); /* the provider had no room for it yet */
+/* An EVENT_SENT. */
+void peer_sent(struct weft *weft, const struct event *event);
 
 void peer_immediate(struct weft_peer *peer, uint32_t imm);
 int peer_send_data(struct weft_peer *peer, const void *data, size_t len);

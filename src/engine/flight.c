@@ -35,6 +35,16 @@ void flight_dequeue(struct transfer *transfer)
 	}
 }
 
+static void drop_again(struct transfer *transfer)
+{
+	struct again *again;
+
+	while ((again = transfer->again)) {
+		transfer->again = again->next;
+		mem_free(again);
+	}
+}
+
 void transfer_end(struct transfer *transfer, int state, int error, int provider_error)
 {
 	struct weft_peer *peer = transfer->remote->peer;
@@ -43,6 +53,7 @@ void transfer_end(struct transfer *transfer, int state, int error, int provider_
 	if (transfer->ended)
 		return;
 	transfer->ended = true;
+	drop_again(transfer);
 	flight_dequeue(transfer);
 	transfer->error = error;
 	transfer->provider_error = provider_error;
@@ -94,7 +105,7 @@ static struct rail *pick_rail(struct weft_peer *peer, uint64_t piece)
 
 	for (i = 0; i < peer->way->count; i++) {
 		rail = way_rail(peer->weft, peer->way, i);
-		if (rail->in_flight >= rail->depth || !peer->has_dest[i] || rail->broken)
+		if (rail->in_flight >= rail->depth || !path_usable(peer, i))
 			continue;
 		/* Rails pull: none is given more than two pieces ahead, so that slow ones get less.
 		 */
@@ -107,8 +118,8 @@ static struct rail *pick_rail(struct weft_peer *peer, uint64_t piece)
 	return best;
 }
 
-static void fill_op(struct op *op, const struct transfer *transfer, struct rail *rail, uint64_t len,
-		    bool last)
+static void fill_op(struct op *op, const struct transfer *transfer, struct rail *rail, uint64_t at,
+		    uint64_t len, bool last)
 {
 	const struct weft_remote *remote = transfer->remote;
 	const struct weft_peer *peer = remote->peer;
@@ -127,32 +138,47 @@ static void fill_op(struct op *op, const struct transfer *transfer, struct rail 
 			      (transfer->flags & WEFT_WITH_IMM && !last)))
 		op->flags |= OP_PLACED;
 	op->imm = transfer->imm;
-	op->local = transfer->region->base + transfer->offset + transfer->posted;
+	op->local = transfer->region->base + transfer->offset + at;
 	op->len = len;
 	op->desc = transfer->region->pins[rail->index].desc;
-	op->dest = peer->dests[i];
-	op->remote = remote->bases[far] + transfer->remote_offset + transfer->posted;
+	op->dest = peer->paths[i].dest;
+	op->remote = remote->bases[far] + transfer->remote_offset + at;
 	op->key = remote->keys[far];
 }
 
+/* The piece is posted: the first of those to be posted again, or the next. */
+static void advance(struct transfer *transfer, uint64_t len)
+{
+	struct again *again = transfer->again;
+
+	if (!again) {
+		transfer->posted += len;
+		return;
+	}
+	transfer->again = again->next;
+	mem_free(again);
+}
+
 static void flight_started(struct flight *flight, struct transfer *transfer, struct rail *rail,
-			   uint64_t len)
+			   const struct op *op, uint64_t at)
 {
 	struct weft_peer *peer = transfer->remote->peer;
 
 	flight->transfer = transfer;
 	flight->rail = rail;
-	flight->len = len;
+	flight->at = at;
+	flight->len = op->len;
+	flight->imm = op->flags & OP_IMM;
 	flight->detached = false;
 	flight->spent = false;
 	list_add_tail(&peer->flights, &flight->link);
 	rail->in_flight++;
-	rail->queued_bytes += len;
+	rail->queued_bytes += op->len;
 	rail->posted++;
 	peer->in_flight++;
 	transfer->region->flights++;
 	transfer->remote->flights++;
-	transfer->posted += len;
+	advance(transfer, op->len);
 	flight_count(&transfer->outstanding, 1);
 	flight_count(&transfer->batch->outstanding, 1);
 	peer->weft->stats.in_flight++;
@@ -162,9 +188,11 @@ static void flight_started(struct flight *flight, struct transfer *transfer, str
 static int post_piece(struct weft *weft, struct transfer *transfer)
 {
 	struct weft_peer *peer = transfer->remote->peer;
-	uint64_t left = transfer->len - transfer->posted;
+	const struct again *again = transfer->again;
+	uint64_t at = again ? again->at : transfer->posted;
+	uint64_t left = again ? again->len : transfer->len - transfer->posted;
 	uint64_t len = left < transfer->piece ? left : transfer->piece;
-	bool last = len == left;
+	bool last = !again && len == left;
 	struct flight *flight;
 	struct rail *rail;
 	struct op op;
@@ -179,16 +207,18 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	flight = pool_get(&weft->flights);
 	if (!flight)
 		return -EAGAIN;
-	fill_op(&op, transfer, rail, len, last);
+	fill_op(&op, transfer, rail, at, len, last);
 	op.ctx = flight_context(weft, flight, rail);
 	rc = rail->ops->post(rail->port, &op);
 	if (rc) {
 		pool_put(&weft->flights, flight);
 		if (rc == -EAGAIN)
 			weft->stats.provider_busy++;
+		if (rc == -WEFT_EPEERGONE && path_failed(peer, rail->index - peer->way->first, rc))
+			return -EAGAIN;
 		return rc;
 	}
-	flight_started(flight, transfer, rail, len);
+	flight_started(flight, transfer, rail, &op, at);
 	if (peer->bell)
 		bell_posted(peer, weft->now_ns);
 	return 0;
@@ -211,7 +241,7 @@ static void prepare(struct transfer *transfer)
 	for (i = 0; i < peer->way->count; i++) {
 		const struct rail *rail = way_rail(peer->weft, peer->way, i);
 
-		if (rail->broken || !peer->has_dest[i])
+		if (!path_usable(peer, i))
 			continue;
 		rails++;
 		if (rail->limits.max_message < max)
@@ -241,7 +271,7 @@ static int post_transfer(struct weft *weft, struct transfer *transfer)
 			transfer->error = rc;
 			break;
 		}
-	} while (transfer->posted < transfer->len);
+	} while (transfer->again || transfer->posted < transfer->len);
 	flight_dequeue(transfer);
 	flight_settle(transfer);
 	return 0;
@@ -303,6 +333,8 @@ static int pump_peer(struct weft *weft, struct weft_peer *peer)
 		rc = post_transfer(weft, transfer);
 		if (rc == -EAGAIN || (rc && ++held_back == 64))
 			return rc;
+		if (atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_DEAD)
+			return 0; /* its last path has failed, and the queue has ended with it */
 	}
 	return list_empty(&peer->queue) ? 0 : -EBUSY;
 }

@@ -11,6 +11,9 @@
  */
 #define SPENT_NS (30 * NSEC_PER_SEC)
 
+/* Of one transfer: its pieces are few, and whatever fails on every path is not the paths' fault. */
+#define MOVES_MAX 1024u
+
 static void note_error(struct transfer *transfer, struct rail *rail, const struct event *event)
 {
 	struct weft_batch *batch = transfer->batch;
@@ -24,6 +27,35 @@ static void note_error(struct transfer *transfer, struct rail *rail, const struc
 		snprintf(batch->text, sizeof(batch->text), "%s", rail->ops->explain(rail->port));
 	if (transfer->queued) /* what is not posted yet stays so */
 		flight_dequeue(transfer);
+}
+
+/*
+ * What failed with its path is posted again on another. Not so what carried an immediate: it may
+ * have been counted at the target although its answer was lost.
+ */
+static bool move_piece(struct transfer *transfer, const struct flight *flight)
+{
+	struct weft_peer *peer = transfer->remote->peer;
+	uint32_t path = flight->rail->index - peer->way->first;
+	struct again *again;
+
+	if (transfer->ended || transfer->error || flight->imm || !path_has_other(peer, path) ||
+	    transfer->moves >= MOVES_MAX)
+		return false;
+	again = mem_alloc(sizeof(*again));
+	if (!again)
+		return false;
+	again->at = flight->at;
+	again->len = flight->len;
+	again->next = transfer->again;
+	transfer->again = again;
+	transfer->moves++;
+	peer->weft->stats.pieces_moved++;
+	if (!transfer->queued) {
+		list_add_head(&peer->queue, &transfer->link);
+		transfer->queued = true;
+	}
+	return true;
 }
 
 /* Everything but the rail forgets a flight. */
@@ -150,7 +182,9 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	batch = transfer->batch;
 	peer = remote->peer;
 	unaccount(weft, flight);
-	if (event->error) {
+	if (event->error == -WEFT_EPEERGONE && move_piece(transfer, flight)) {
+		rail->errors++;
+	} else if (event->error) {
 		note_error(transfer, rail, event);
 	} else {
 		rail->done++;
@@ -163,7 +197,7 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 		peer_make_ready(peer);
 	remote_flight_ended(remote);
 	if (event->error == -WEFT_EPEERGONE)
-		peer_fail(peer, -WEFT_EPEERGONE);
+		path_failed(peer, rail->index - peer->way->first, -WEFT_EPEERGONE);
 	batch_released(batch);
 	peer_release(peer);
 }
@@ -188,19 +222,6 @@ static void rail_broken(struct weft *weft, struct rail *rail, int error)
 	}
 }
 
-static void sent_event(struct weft *weft, const struct event *event)
-{
-	struct weft_peer *peer = map_get_ptr(&weft->peer_by_slot, event->cookie);
-
-	if (!peer)
-		return;
-	if (peer->sends)
-		peer->sends--;
-	if (event->error)
-		peer_fail(peer, event->error);
-	peer_release(peer);
-}
-
 void flight_event(struct weft *weft, struct rail *rail, const struct event *event)
 {
 	struct flight *flight;
@@ -212,7 +233,7 @@ void flight_event(struct weft *weft, struct rail *rail, const struct event *even
 			flight_ended(weft, flight, event);
 		break;
 	case EVENT_SENT:
-		sent_event(weft, event);
+		peer_sent(weft, event);
 		break;
 	case EVENT_RECV:
 		message_event(weft, rail, event->data, event->len);

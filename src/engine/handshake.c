@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages between engines. First contact: HELLO carries the sender's addresses, and the slot and
- * token that answers must show; WELCOME gives the other side's. Control messages that the provider
- * has no room for wait in the peer's outbox.
+ * Messages between engines, as they come in. First contact: HELLO carries the sender's addresses,
+ * and the slot and token that answers must show; WELCOME gives the other side's.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,125 +13,6 @@
 static int state_of(const struct weft_peer *peer)
 {
 	return atomic_load_explicit(&peer->state, memory_order_relaxed);
-}
-
-int peer_send(struct weft_peer *peer, uint8_t type, const void *payload, size_t len)
-{
-	struct rail *rail = way_rail(peer->weft, peer->way, 0);
-	struct wire_head head = { .type = type,
-				  .slot = peer->remote_slot,
-				  .token = peer->remote_token };
-	uint8_t bytes[WIRE_HEAD_BYTES];
-	int rc;
-
-	if (peer->sends >= PEER_SENDS_MAX)
-		return -EAGAIN;
-	wire_put_head(&head, bytes);
-	rc = rail->ops->send(rail->port, peer->dests[0], bytes, sizeof(bytes), payload, len,
-			     peer->slot);
-	if (rc == 0)
-		peer->sends++;
-	if (rc >= 0 && peer->bell)
-		bell_posted(peer, clock_ns());
-	return rc > 0 ? 0 : rc;
-}
-
-/* Before its WELCOME has come nothing but HELLO can be addressed to a peer, but what it sent after
- * that may have overtaken it and wants an answer. */
-static bool can_send(const struct weft_peer *peer, uint8_t type)
-{
-	return type == WIRE_HELLO || peer->remote_slot != WIRE_NO_SLOT;
-}
-
-static void enqueue(struct weft_peer *peer, uint8_t type, const void *payload, size_t len)
-{
-	struct outgoing *out;
-
-	out = peer->outbox_count < PEER_OUTBOX_MAX ? mem_alloc(sizeof(*out) + len) : NULL;
-	if (!out) {
-		peer_fail(peer, peer->outbox_count < PEER_OUTBOX_MAX ? -ENOMEM : -WEFT_EPEERSTUCK);
-		return;
-	}
-	out->type = type;
-	out->len = (uint16_t)len;
-	if (len)
-		memcpy(out->payload, payload, len);
-	if (type == WIRE_HELLO)
-		list_add_head(&peer->outbox, &out->link);
-	else
-		list_add_tail(&peer->outbox, &out->link);
-	peer->outbox_count++;
-	peer_make_ready(peer);
-}
-
-static void send_or_queue(struct weft_peer *peer, uint8_t type, const void *payload, size_t len)
-{
-	int rc = -EAGAIN;
-
-	if (state_of(peer) == PEER_DEAD)
-		return;
-	if (can_send(peer, type) && (type == WIRE_HELLO || list_empty(&peer->outbox)))
-		rc = peer_send(peer, type, payload, len);
-	if (rc == -EAGAIN)
-		enqueue(peer, type, payload, len);
-	else if (rc)
-		peer_fail(peer, rc);
-}
-
-void peer_flush_outbox(struct weft_peer *peer)
-{
-	struct outgoing *out;
-	struct list *link;
-	int rc;
-
-	while ((link = list_first(&peer->outbox))) {
-		out = list_entry(link, struct outgoing, link);
-		if (!can_send(peer, out->type))
-			return;
-		rc = peer_send(peer, out->type, out->payload, out->len);
-		if (rc == -EAGAIN)
-			return;
-		if (rc) {
-			peer_fail(peer, rc);
-			return;
-		}
-		list_del(link);
-		peer->outbox_count--;
-		mem_free(out);
-	}
-}
-
-void peer_control(struct weft_peer *peer, uint8_t type, const struct wire_grant *grant)
-{
-	uint8_t payload[16];
-	size_t len = sizeof(payload);
-
-	if (wire_put_grant(grant, payload, &len) == 0)
-		send_or_queue(peer, type, payload, len);
-}
-
-void peer_immediate(struct weft_peer *peer, uint32_t imm)
-{
-	peer_control(peer, WIRE_IMM, &(struct wire_grant){ .region = imm });
-}
-
-/* Where large messages would hold up others they go in two parts; such providers keep the order. */
-int peer_send_data(struct weft_peer *peer, const void *data, size_t len)
-{
-	size_t max = peer->way->provider->message_max, part;
-	int rc;
-
-	if (!list_empty(&peer->outbox))
-		return -EAGAIN;
-	if (!max || len + WIRE_HEAD_BYTES <= max)
-		return peer_send(peer, WIRE_DATA, data, len);
-	part = max - WIRE_HEAD_BYTES;
-	rc = peer_send(peer, WIRE_PART, data, part);
-	for (; rc == 0 && len - part > max - WIRE_HEAD_BYTES; part += max - WIRE_HEAD_BYTES)
-		send_or_queue(peer, WIRE_PART, (const uint8_t *)data + part, max - WIRE_HEAD_BYTES);
-	if (rc == 0)
-		send_or_queue(peer, WIRE_DATA, (const uint8_t *)data + part, len - part);
-	return rc;
 }
 
 void peer_hello(struct weft_peer *peer)
@@ -153,14 +33,7 @@ void peer_hello(struct weft_peer *peer)
 		peer_fail(peer, rc);
 		return;
 	}
-	send_or_queue(peer, WIRE_HELLO, payload, len);
-}
-
-bool peer_hello_waits(const struct weft_peer *peer)
-{
-	struct list *link = list_first(&peer->outbox);
-
-	return link && list_entry(link, struct outgoing, link)->type == WIRE_HELLO;
+	peer_send_soon(peer, WIRE_HELLO, payload, len);
 }
 
 static void connected(struct weft_peer *peer, uint32_t slot, uint64_t token)
@@ -240,7 +113,7 @@ static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_h
 	peer->remote_slot = hello->slot;
 	peer->remote_token = hello->token;
 	if (wire_put_welcome(&welcome, payload, &len) == 0)
-		send_or_queue(peer, WIRE_WELCOME, payload, len);
+		peer_send_soon(peer, WIRE_WELCOME, payload, len);
 	connected(peer, hello->slot, hello->token);
 	return 0;
 }
@@ -352,6 +225,13 @@ static int got_control(struct weft_peer *peer, uint8_t type, const void *payload
 	case WIRE_IMM:
 		arrival_event(peer->weft, grant.region);
 		break;
+	case WIRE_PING:
+		peer_control(peer, WIRE_PONG, &grant);
+		break;
+	case WIRE_PONG:
+		if (grant.region < peer->way->count)
+			path_answered(peer, grant.region);
+		break;
 	default:
 		return -WEFT_EMESSAGE;
 	}
@@ -387,6 +267,10 @@ static int dispatch(struct weft *weft, struct rail *rail, const void *data, size
 	peer = map_get_ptr(&weft->peer_by_slot, head.slot);
 	if (!peer || peer->token != head.token)
 		return -WEFT_EMESSAGE;
+	if (wire_is_numbered(head.type) && !sequence_is_new(&peer->came, head.number)) {
+		weft->stats.messages_repeated++;
+		return 0;
+	}
 	switch (head.type) {
 	case WIRE_WELCOME:
 		return got_welcome(peer, payload, len);

@@ -84,6 +84,7 @@ static int get_peer(struct weft *weft, void *arg)
 	memcpy(info->libfabric, rail->limits.libfabric, sizeof(info->libfabric));
 	memcpy(info->device, rail->limits.device, sizeof(info->device));
 	info->rails = peer->way->count;
+	info->rails_usable = info->rails - peer->paths_down;
 	info->connected =
 		atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_CONNECTED;
 	info->in_flight = peer->in_flight;
@@ -100,4 +101,38 @@ int weft_peer_info(const struct weft_peer *peer, struct weft_peer_info *info)
 
 	engine_run(peer->weft, get_peer, &query);
 	return sized_out(info, &ours, sizeof(ours), "weft_peer_info");
+}
+
+struct path_query {
+	const struct weft_peer *peer;
+	uint32_t index;
+	struct weft_path_info *info;
+};
+
+static int get_path(struct weft *weft, void *arg)
+{
+	struct path_query *query = arg;
+	struct weft_path_info *info = query->info;
+	const struct weft_peer *peer = query->peer;
+	const struct path *path = &peer->paths[query->index];
+
+	if (query->index >= peer->way->count)
+		return err_set(-ENOENT, "there are %u paths to the peer", peer->way->count);
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	memcpy(info->device, way_rail(weft, peer->way, query->index)->limits.device,
+	       sizeof(info->device));
+	info->usable = path_usable(peer, query->index);
+	info->reason = info->usable ? 0 : path->reason ? path->reason : peer->reason;
+	info->failures = path->failures;
+	return 0;
+}
+
+int weft_peer_path(const struct weft_peer *peer, uint32_t index, struct weft_path_info *info)
+{
+	struct weft_path_info ours;
+	struct path_query query = { .peer = peer, .index = index, .info = &ours };
+	int rc = engine_run(peer->weft, get_path, &query);
+
+	return rc ? rc : sized_out(info, &ours, sizeof(ours), "weft_path_info");
 }

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "engine/open.h"
+#include "transport/loop_script.h"
 
 #define DEVICES_MAX 64
 
@@ -126,7 +127,7 @@ static int open_rails(struct plan_open *plan, const struct provider *p, struct p
 			       count);
 	for (i = 0; i < want && rc == 0; i++)
 		rc = open_rail(plan, p,
-			       p->process_local ? plan->opts->devices
+			       p->process_local ? loop_script_of(plan->opts->devices, i)
 						: devices[i % (uint32_t)count].device);
 	if (rc) {
 		close_rails_from(weft, first);

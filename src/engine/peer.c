@@ -89,8 +89,8 @@ static int connect_rails(struct weft_peer *peer, const struct wire_way *far)
 		rail = way_rail(peer->weft, peer->way, i);
 		target = &far->rails[i % far->rail_count];
 		rc = rail->ops->connect(rail->port, target->addr, target->addr_len,
-					&peer->dests[i]);
-		peer->has_dest[i] = rc == 0;
+					&peer->paths[i].dest);
+		peer->paths[i].has_dest = rc == 0;
 	}
 	return rc;
 }
@@ -102,9 +102,9 @@ void peer_forget_rails(struct weft_peer *peer, enum port_forget why)
 
 	for (i = 0; i < peer->way->count; i++) {
 		rail = way_rail(peer->weft, peer->way, i);
-		if (peer->has_dest[i] && !peer->lost)
-			rail->ops->forget(rail->port, peer->dests[i], why);
-		peer->has_dest[i] = false;
+		if (peer->paths[i].has_dest && !peer->lost)
+			rail->ops->forget(rail->port, peer->paths[i].dest, why);
+		peer->paths[i].has_dest = false;
 	}
 }
 
@@ -158,7 +158,7 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 
 	if (rc)
 		return rc;
-	peer = mem_zalloc(sizeof(*peer));
+	peer = mem_zalloc(sizeof(*peer) + way->count * sizeof(peer->paths[0]));
 	if (!peer)
 		return err_set(-ENOMEM, "out of memory for a peer");
 	init_lists(peer);
@@ -398,6 +398,7 @@ void peer_expire(struct weft *weft, uint64_t now_ns)
 	list_for_each_safe(link, after, &weft->peers)
 	{
 		peer = list_entry(link, struct weft_peer, link);
+		path_continue(peer, now_ns);
 		if (state_of(peer) != PEER_CONNECTING)
 			continue;
 		if (peer->connect_deadline_ns <= now_ns) {

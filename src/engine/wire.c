@@ -156,6 +156,7 @@ void wire_put_head(const struct wire_head *head, uint8_t buf[WIRE_HEAD_BYTES])
 	buf_put_u8(&out, head->type);
 	buf_put_u32(&out, head->slot);
 	buf_put_u64(&out, head->token);
+	buf_put_u32(&out, head->number);
 }
 
 int wire_get_head(struct wire_head *ret, const void *buf, size_t len)
@@ -169,7 +170,8 @@ int wire_get_head(struct wire_head *ret, const void *buf, size_t len)
 	buf_get_u8(&in, &version);
 	buf_get_u8(&in, &ret->type);
 	buf_get_u32(&in, &ret->slot);
-	if (!buf_get_u64(&in, &ret->token) || magic != MESSAGE_MAGIC)
+	buf_get_u64(&in, &ret->token);
+	if (!buf_get_u32(&in, &ret->number) || magic != MESSAGE_MAGIC)
 		return err_set(-WEFT_EMESSAGE, "message of %zu bytes is not weft's", len);
 	if (version != WIRE_VERSION)
 		return err_set(-WEFT_EVERSION, "message has version %u, this is %u", version,

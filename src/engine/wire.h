@@ -13,7 +13,7 @@
 #define WIRE_ID_BYTES   16u
 #define WIRE_RAILS_MAX  32u
 #define WIRE_WAYS_MAX   6u
-#define WIRE_HEAD_BYTES 16u
+#define WIRE_HEAD_BYTES 20u
 #define WIRE_NO_SLOT    UINT32_MAX
 
 struct wire_rail {
@@ -62,6 +62,8 @@ enum wire_type {
 	WIRE_BYE = 10,    /* the sender closes */
 	WIRE_PART = 11,   /* first part of a message; WIRE_DATA brings the rest */
 	WIRE_IMM = 12,    /* wire_grant, region = the immediate of a direct WRITE that is placed */
+	WIRE_PING = 13,   /* wire_grant, region = the sender's path: does it work? */
+	WIRE_PONG = 14,   /* the same back */
 };
 
 /* In front of each message. slot and token are what the receiver gave the sender at the handshake.
@@ -70,11 +72,18 @@ struct wire_head {
 	uint8_t type;
 	uint32_t slot;
 	uint64_t token;
+	uint32_t number; /* see sequence.h; of HELLO, WELCOME, REFUSE and PING it means nothing */
 };
 
 void wire_put_head(const struct wire_head *head, uint8_t buf[WIRE_HEAD_BYTES]);
 /* -WEFT_EMESSAGE, -WEFT_EVERSION. */
 int wire_get_head(struct wire_head *ret, const void *buf, size_t len);
+
+static inline bool wire_is_numbered(uint8_t type)
+{
+	return type != WIRE_HELLO && type != WIRE_WELCOME && type != WIRE_REFUSE &&
+	       type != WIRE_PING;
+}
 
 struct wire_hello {
 	uint8_t expected[WIRE_ID_BYTES]; /* whom the sender wants */

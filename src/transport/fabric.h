@@ -30,6 +30,7 @@ struct fabric_slot {
 	struct op_ctx ctx;
 	uint64_t cookie;
 	uint8_t *data;
+	uint32_t len;             /* of tx: bytes of the message */
 	uint32_t turn;            /* of tx: uses so far, see tx_context() */
 	struct fabric_slot *next; /* free list of tx, repost list of rx */
 };
@@ -50,7 +51,8 @@ struct port {
 	struct fabric_slot *rx, *tx;
 	uint32_t rx_count, tx_count;
 	struct fabric_slot *tx_free;
-	struct op_ctx **direct; /* ring of direct operations whose completion was not read */
+	struct fabric_slot *tx_lost; /* told in the last poll; free with the next */
+	struct op_ctx **direct;      /* ring of direct operations whose completion was not read */
 	uint32_t direct_size, direct_head, direct_tail;
 	struct fabric_slot *rx_repost; /* handed out by the last poll */
 	uint32_t polls;

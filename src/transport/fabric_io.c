@@ -77,6 +77,7 @@ int fabric_send(struct port *port, uint64_t dest, const void *head, size_t head_
 		return rc == 0 ? 1 : fabric_code((int)rc);
 	}
 	slot->cookie = cookie;
+	slot->len = (uint32_t)(head_len + len);
 	rc = fi_send(port->ep, slot->data, head_len + len, port->buffers_desc, dest,
 		     tx_context(port, slot));
 	if (rc)
@@ -111,9 +112,27 @@ static bool tx_done(struct port *port, void *ctx, struct event *event)
 	slot->turn++;
 	event->kind = EVENT_SENT;
 	event->cookie = slot->cookie;
-	slot->next = port->tx_free;
-	port->tx_free = slot;
+	event->data = slot->data;
+	event->len = slot->len;
+	if (event->error) { /* the bytes are still to be looked at */
+		slot->next = port->tx_lost;
+		port->tx_lost = slot;
+	} else {
+		slot->next = port->tx_free;
+		port->tx_free = slot;
+	}
 	return true;
+}
+
+static void free_lost(struct port *port)
+{
+	struct fabric_slot *slot;
+
+	while ((slot = port->tx_lost)) {
+		port->tx_lost = slot->next;
+		slot->next = port->tx_free;
+		port->tx_free = slot;
+	}
 }
 
 static void rx_keep(struct port *port, struct fabric_slot *slot)
@@ -243,6 +262,8 @@ int fabric_poll(struct port *port, struct event *events)
 	int n = 0, i;
 	ssize_t rc;
 
+	if (port->tx_lost)
+		free_lost(port);
 	if (port->rx_repost)
 		repost(port);
 	if (++port->polls % EQ_INTERVAL == 0)

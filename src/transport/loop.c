@@ -76,6 +76,8 @@ static int loop_list(const struct provider *provider, const char *bind_addr,
 
 static void port_free(struct port *port)
 {
+	loop_forget_lost(&port->lost);
+	loop_forget_lost(&port->told);
 	if (port->fd >= 0)
 		close(port->fd);
 	free(port->inbox_data);

@@ -33,6 +33,7 @@ struct loop_op {
 	struct op op;
 	uint64_t due_ns;
 	bool fail;
+	bool lost; /* posted while the port was down */
 };
 
 struct loop_message {
@@ -41,15 +42,26 @@ struct loop_message {
 	uint64_t due_ns;
 };
 
+struct loop_lost {
+	struct loop_lost *next;
+	uint64_t cookie;
+	size_t len;
+	uint8_t data[];
+};
+
 struct port {
 	struct loop_script script;
 	uint64_t id;
 	uint64_t random;
-	uint64_t counted;
-	struct loop_op *ops; /* ring: head, count of script.depth */
+	uint64_t counted, sent; /* operations, messages */
+	struct loop_op *ops;    /* ring: head, count of script.depth */
 	uint32_t op_head, op_count, hung;
 	struct op_ctx *late;    /* was done, is still to be reported as failed; NULL: none */
 	uint64_t done, late_at; /* when done has come so far */
+	uint64_t down_ns;       /* when it stopped to work; 0: it works, or did not stop yet */
+	bool arrives;           /* what was lost last has arrived */
+	struct loop_lost *lost; /* messages whose loss is to be told, the last first */
+	struct loop_lost *told; /* in the last poll */
 	/* Guarded by the world's lock: */
 	struct loop_message *inbox; /* ring of inbox_size */
 	uint8_t *inbox_data;
@@ -78,6 +90,7 @@ uint64_t loop_random(uint64_t *state);
 struct port *loop_port_locked(uint64_t id);
 
 /* Entries of the transport table. */
+void loop_forget_lost(struct loop_lost **list);
 int loop_post(struct port *port, const struct op *op);
 int loop_send(struct port *port, uint64_t dest, const void *head, size_t head_len, const void *body,
 	      size_t len, uint64_t cookie);

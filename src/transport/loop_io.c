@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The loop port's hot path: operations run when their port polls, messages are copied at once. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +15,17 @@ static uint64_t due(struct port *port)
 	if (port->script.jitter_us)
 		wait_us += loop_random(&port->random) % (port->script.jitter_us + 1);
 	return wait_us ? clock_ns() + wait_us * NSEC_PER_USEC : 0;
+}
+
+/* Whether the script says that the port is down now. It goes down once. */
+static bool is_down(struct port *port)
+{
+	if (!port->script.down_after || port->counted + port->sent <= port->script.down_after)
+		return false;
+	if (!port->down_ns)
+		port->down_ns = clock_ns();
+	return !port->script.down_us ||
+	       clock_ns() - port->down_ns < port->script.down_us * NSEC_PER_USEC;
 }
 
 int loop_post(struct port *port, const struct op *op)
@@ -31,6 +43,7 @@ int loop_post(struct port *port, const struct op *op)
 	item = &port->ops[(port->op_head + port->op_count++) % port->script.depth];
 	item->op = *op;
 	item->due_ns = due(port);
+	item->lost = is_down(port);
 	item->fail = port->script.fail_every && n % port->script.fail_every == 0;
 	return 0;
 }
@@ -44,14 +57,67 @@ static void wake_locked(struct port *port)
 	port->signaled = write(port->fd, &one, sizeof(one)) == sizeof(one);
 }
 
+static struct loop_lost *lose(struct port *port, const void *head, size_t head_len,
+			      const void *body, size_t len, uint64_t cookie)
+{
+	struct loop_lost *lost = malloc(sizeof(*lost) + head_len + len);
+
+	if (!lost)
+		return NULL;
+	lost->cookie = cookie;
+	lost->len = head_len + len;
+	memcpy(lost->data, head, head_len);
+	if (len)
+		memcpy(lost->data + head_len, body, len);
+	lost->next = port->lost;
+	port->lost = lost;
+	return lost;
+}
+
+void loop_forget_lost(struct loop_lost **list)
+{
+	struct loop_lost *lost;
+
+	while ((lost = *list)) {
+		*list = lost->next;
+		free(lost);
+	}
+}
+
+static int tell_lost(struct port *port, struct event *events, int n)
+{
+	struct loop_lost *lost;
+
+	loop_forget_lost(&port->told);
+	while (n < PORT_EVENTS_MAX / 2 && (lost = port->lost)) {
+		port->lost = lost->next;
+		lost->next = port->told;
+		port->told = lost;
+		events[n++] = (struct event){ .kind = EVENT_SENT,
+					      .error = -WEFT_EPEERGONE,
+					      .cookie = lost->cookie,
+					      .data = lost->data,
+					      .len = lost->len };
+	}
+	return n;
+}
+
 int loop_send(struct port *port, uint64_t dest, const void *head, size_t head_len, const void *body,
 	      size_t len, uint64_t cookie)
 {
 	struct loop_message *message;
+	struct loop_lost *lost = NULL;
 	struct port *target;
 	int rc = 1;
 
-	(void)cookie;
+	port->sent++;
+	if (is_down(port)) {
+		lost = lose(port, head, head_len, body, len, cookie);
+		/* Every other one arrives all the same, and only the answer is lost. */
+		port->arrives = !port->arrives;
+		if (!lost || !port->arrives)
+			return lost ? 0 : -EAGAIN;
+	}
 	pthread_mutex_lock(&loop_world.lock);
 	target = loop_port_locked(dest);
 	if (!target) {
@@ -69,7 +135,7 @@ int loop_send(struct port *port, uint64_t dest, const void *head, size_t head_le
 		wake_locked(target);
 	}
 	pthread_mutex_unlock(&loop_world.lock);
-	return rc;
+	return lost ? 0 : rc;
 }
 
 static int copy_locked(struct port *target, const struct op *op)
@@ -144,11 +210,15 @@ static int run_ops_locked(struct port *port, struct event *events, int n, uint64
 		if (item->due_ns > now)
 			break;
 		target = loop_port_locked(item->op.dest);
-		rc = item->fail ? -WEFT_EPROVIDER
-		     : target   ? copy_locked(target, &item->op)
-				: -WEFT_EPEERGONE;
+		/* Of what is lost some has arrived, and only the answer was lost. */
+		rc = item->lost && loop_random(&port->random) % 2 ? -WEFT_EPEERGONE
+		     : item->fail                                 ? -WEFT_EPROVIDER
+		     : target                                     ? copy_locked(target, &item->op)
+								  : -WEFT_EPEERGONE;
 		if (rc == -EAGAIN)
 			break;
+		if (item->lost)
+			rc = -WEFT_EPEERGONE;
 		events[n++] =
 			(struct event){ .kind = EVENT_DONE, .error = rc, .ctx = item->op.ctx };
 		port->op_head = (port->op_head + 1) % (uint32_t)port->script.depth;
@@ -194,7 +264,8 @@ int loop_poll(struct port *port, struct event *events)
 	/* Other ports of the process delay what they send, so its due time counts here too. */
 	if (!timed && port->inbox_count)
 		now = clock_ns();
-	n = take_inbox_locked(port, events, 0, now);
+	n = tell_lost(port, events, 0);
+	n = take_inbox_locked(port, events, n, now);
 	n = run_ops_locked(port, events, n, now);
 	port->armed = false;
 	if (port->signaled)
@@ -208,7 +279,7 @@ int loop_wait_fd(struct port *port, int *ret_fd)
 	int rc = 0;
 
 	pthread_mutex_lock(&loop_world.lock);
-	if (port->op_count || port->inbox_count || port->imm_count)
+	if (port->op_count || port->inbox_count || port->imm_count || port->lost)
 		rc = -EAGAIN;
 	else
 		port->armed = true;

@@ -20,6 +20,8 @@ static const struct {
 	{ "fail_every", offsetof(struct loop_script, fail_every), UINT64_MAX },
 	{ "hang_every", offsetof(struct loop_script, hang_every), UINT64_MAX },
 	{ "late_every", offsetof(struct loop_script, late_every), UINT64_MAX },
+	{ "down_after", offsetof(struct loop_script, down_after), UINT64_MAX },
+	{ "down_us", offsetof(struct loop_script, down_us), 3600000000u },
 	{ "depth", offsetof(struct loop_script, depth), 65536 },
 };
 
@@ -44,7 +46,7 @@ static int parse_item(struct loop_script *script, const char *text, size_t len)
 	}
 	return err_set(-EINVAL,
 		       "loop script: '%.*s' is not one of delay_us, jitter_us, reorder, seed, "
-		       "fail_every, hang_every, late_every, depth = number",
+		       "fail_every, hang_every, late_every, down_after, down_us, depth = number",
 		       (int)len, text);
 }
 
@@ -54,12 +56,21 @@ int loop_script_parse(struct loop_script *script, const char *text)
 	int rc = 0;
 
 	*script = (struct loop_script){ .seed = 1, .depth = 1024 };
-	while (text && *text && rc == 0) {
-		end = strchrnul(text, ',');
+	while (text && *text && *text != ';' && rc == 0) {
+		end = text + strcspn(text, ",;");
 		rc = parse_item(script, text, (size_t)(end - text));
-		text = *end ? end + 1 : end;
+		text = *end == ',' ? end + 1 : end;
 	}
 	if (rc == 0 && script->depth < 16)
 		rc = err_set(-EINVAL, "loop script: depth must be 16..65536");
 	return rc;
+}
+
+const char *loop_script_of(const char *list, uint32_t i)
+{
+	const char *next;
+
+	for (; i && list && (next = strchr(list, ';')); i--)
+		list = next + 1;
+	return list;
 }

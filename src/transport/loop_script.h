@@ -13,10 +13,18 @@ struct loop_script {
 	uint64_t fail_every; /* every n-th operation fails; 0: none */
 	uint64_t hang_every; /* every n-th operation never ends; 0: none */
 	uint64_t late_every; /* every n-th that was done is reported as failed after it; 0: none */
+	uint64_t down_after; /* after so many operations and messages the port works no more; 0: it
+				does */
+	uint64_t down_us;    /* but does again after this time; 0: never */
 	uint64_t depth;      /* operations in flight */
 };
 
-/* text may be NULL or "": the defaults. -EINVAL names the item. */
+/* text may be NULL or "": the defaults. It ends at a ';' too: see loop_script_of(). -EINVAL names
+ * the item. */
 int loop_script_parse(struct loop_script *script, const char *text);
+
+/* The part of a list "A;B;C" that rail i follows; the last one when there are fewer. NULL for NULL.
+ */
+const char *loop_script_of(const char *list, uint32_t i);
 
 #endif /* WEFT_TRANSPORT_LOOP_SCRIPT_H */

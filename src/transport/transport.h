@@ -149,10 +149,10 @@ struct pin {
 };
 
 enum event_kind {
-	EVENT_DONE,   /* an operation ended: ctx, error */
-	EVENT_SENT,   /* a message was sent or lost: cookie, error */
-	EVENT_RECV,   /* a message came: data, len; borrowed until the port's next poll */
-	EVENT_IMM,    /* a peer's WRITE with immediate has landed: imm */
+	EVENT_DONE, /* an operation ended: ctx, error */
+	EVENT_SENT, /* a message was sent or lost: cookie, error; lost: its bytes, see EVENT_RECV */
+	EVENT_RECV, /* a message came: data, len; borrowed until the port's next poll */
+	EVENT_IMM,  /* a peer's WRITE with immediate has landed: imm */
 	EVENT_BROKEN, /* the port itself failed and must be closed: error */
 };
 
@@ -164,8 +164,8 @@ struct event {
 	union {
 		struct op_ctx *ctx;
 		uint64_t cookie;
-		const void *data;
 	};
+	const void *data;
 	size_t len;
 };
 

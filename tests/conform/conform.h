@@ -84,6 +84,7 @@ extern const struct conform_case cases_frozen[];
 extern const struct conform_case cases_gone[];
 extern const struct conform_case cases_restart[];
 extern const struct conform_case cases_choice[];
+extern const struct conform_case cases_path[];
 extern const struct conform_case cases_thread[];
 extern const struct conform_case cases_alloc[];
 extern const struct conform_case cases_key[];

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Paths: rail i of ours to rail i modulo theirs. One that fails gets nothing more while others are
+ * there; it is asked now and then (PING), and taken back when the answer (PONG) has come by it. The
+ * peer is gone when no path is left, with the cause of the last.
+ *
+ * Invariant P1: peer->paths_down counts the paths that are down.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+
+#define PROBE_FIRST_NS (50 * NSEC_PER_MSEC)
+#define PROBE_LAST_NS  (2 * NSEC_PER_SEC) /* the pause doubles up to this */
+
+bool path_usable(const struct weft_peer *peer, uint32_t i)
+{
+	const struct path *path = &peer->paths[i];
+
+	return path->has_dest && !path->down && !way_rail(peer->weft, peer->way, i)->broken;
+}
+
+/* A usable path other than i; way->count: none. */
+static uint32_t other_than(const struct weft_peer *peer, uint32_t i)
+{
+	uint32_t other = 0;
+
+	while (other < peer->way->count && (other == i || !path_usable(peer, other)))
+		other++;
+	return other;
+}
+
+bool path_has_other(const struct weft_peer *peer, uint32_t i)
+{
+	return atomic_load_explicit(&peer->state, memory_order_relaxed) != PEER_DEAD &&
+	       other_than(peer, i) < peer->way->count;
+}
+
+static void probe(struct weft_peer *peer, uint32_t i, uint64_t now_ns)
+{
+	struct path *path = &peer->paths[i];
+
+	path->probe_ns = now_ns + path->pause_ns;
+	if (path->pause_ns < PROBE_LAST_NS)
+		path->pause_ns *= 2;
+	engine_timer(peer->weft, path->probe_ns);
+	if (!path->probing && path->has_dest)
+		peer_ping(peer, i);
+}
+
+bool path_failed(struct weft_peer *peer, uint32_t i, int reason)
+{
+	struct rail *rail = way_rail(peer->weft, peer->way, i);
+	struct path *path = &peer->paths[i];
+	uint64_t now = clock_ns();
+	uint32_t k;
+
+	if (!path_has_other(peer, i)) {
+		peer_fail(peer, reason);
+		return false;
+	}
+	if (path->down)
+		return true;
+	path->down = true;
+	path->reason = reason;
+	path->failures++;
+	path->pause_ns = PROBE_FIRST_NS;
+	path->probe_ns = now + path->pause_ns;
+	peer->paths_down++;
+	peer->weft->stats.paths_failed++;
+	engine_timer(peer->weft, path->probe_ns);
+	engine_log(peer->weft, WEFT_LOG_WARN,
+		   "peer %u (pid %u): path %u over %s failed: %s; %u of %u left", peer->slot,
+		   peer->pid, i, rail->limits.device, rail->ops->explain(rail->port),
+		   peer->way->count - peer->paths_down, peer->way->count);
+	/* If it is the peer that is gone, the others need not find that out one after another. */
+	for (k = 0; k < peer->way->count; k++)
+		if (path_usable(peer, k) && !peer->paths[k].probing)
+			peer_ping(peer, k);
+	return true;
+}
+
+void path_probed(struct weft_peer *peer, uint32_t i)
+{
+	peer->paths[i].probing = false;
+}
+
+void path_answered(struct weft_peer *peer, uint32_t i)
+{
+	struct path *path = &peer->paths[i];
+
+	if (!path->down)
+		return;
+	path->down = false;
+	path->reason = 0;
+	peer->paths_down--;
+	engine_log(peer->weft, WEFT_LOG_INFO, "peer %u (pid %u): path %u over %s is back",
+		   peer->slot, peer->pid, i, way_rail(peer->weft, peer->way, i)->limits.device);
+	peer_make_ready(peer);
+}
+
+void path_continue(struct weft_peer *peer, uint64_t now_ns)
+{
+	uint32_t i;
+
+	if (!peer->paths_down)
+		return;
+	for (i = 0; i < peer->way->count; i++) {
+		if (!peer->paths[i].down)
+			continue;
+		if (now_ns >= peer->paths[i].probe_ns)
+			probe(peer, i, now_ns);
+		else
+			engine_timer(peer->weft, peer->paths[i].probe_ns);
+	}
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rails that fail while others work: what was on them goes another way, and they are taken back. */
+#include <string.h>
+
+#include "net.h"
+
+#define LEN (4u << 20)
+
+static struct weft_peer_info peer_info(const struct weft_peer *peer)
+{
+	struct weft_peer_info info = { .size = sizeof(info) };
+
+	check_ok(weft_peer_info(peer, &info));
+	return info;
+}
+
+/* a follows the scripts, a rail each; b is sound. */
+static void open_scripted(struct pair *p, const struct conform *c, const char *scripts)
+{
+	struct weft_opts ours = net_opts(c), theirs = net_opts(c);
+
+	ours.rails = theirs.rails = 3;
+	ours.devices = scripts;
+	pair_open_opts(p, c, LEN, &ours, &theirs);
+}
+
+static void write_all(struct pair *p, struct weft_batch *batch, uint64_t seed)
+{
+	area_fill(&p->mem_a, 0, LEN, seed);
+	for (uint32_t i = 0; i < 4; i++)
+		check_int(weft_batch_write(batch, p->region_a, i * (LEN / 4), p->to_b,
+					   i * (LEN / 4), LEN / 4, 0, 0),
+			  i);
+	net_complete(&p->net, batch, 4);
+	check_holds(&p->mem_b, 0, LEN, seed);
+}
+
+static void read_all(struct pair *p, struct weft_batch *batch, uint64_t seed)
+{
+	area_fill(&p->mem_b, 0, LEN, seed);
+	for (uint32_t i = 0; i < 4; i++)
+		check_int(weft_batch_read(batch, p->region_a, i * (LEN / 4), p->to_b, i * (LEN / 4),
+					  LEN / 4),
+			  i);
+	net_complete(&p->net, batch, 4);
+	check_holds(&p->mem_a, 0, LEN, seed);
+}
+
+static void failed_rail_is_drained_and_taken_back(const struct conform *c)
+{
+	struct weft_path_info path = { .size = sizeof(path) };
+	struct weft_peer *peer;
+	struct weft_batch *batch;
+	struct pair p;
+	uint64_t round;
+
+	open_scripted(&p, c, ";down_after=40,down_us=300000,delay_us=20;");
+	peer = weft_remote_peer(p.to_b);
+	batch = net_batch(p.a, 4);
+	check_int(peer_info(peer).rails_usable, 3);
+	for (round = 0; peer_info(peer).rails_usable == 3; round++) {
+		check(round < 1000);
+		(round % 2 ? read_all : write_all)(&p, batch, round);
+	}
+	check_int(peer_info(peer).rails_usable, 2);
+	check_ok(weft_peer_path(peer, 1, &path));
+	check_int(path.usable, 0);
+	check_int(path.reason, -WEFT_EPEERGONE);
+	check_int(path.failures, 1);
+	check_ok(weft_peer_path(peer, 2, &path));
+	check_int(path.usable, 1);
+	check_rc(weft_peer_path(peer, 3, &path), -ENOENT);
+	for (uint64_t end = round + 20; round < end; round++)
+		(round % 2 ? read_all : write_all)(&p, batch, round);
+	until(&p.net, peer_info(peer).rails_usable == 3);
+	write_all(&p, batch, ++round);
+	check_int(net_stats(p.a).failed, 0);
+	check(net_stats(p.a).pieces_moved > 0);
+	check_int(net_stats(p.a).peers_gone, 0);
+	weft_batch_close(batch);
+	pair_close(&p);
+}
+
+static void peer_is_gone_with_its_last_rail(const struct conform *c)
+{
+	struct weft_batch *batch;
+	struct pair p;
+	uint32_t i;
+	int error = 0;
+
+	open_scripted(&p, c, "down_after=20;down_after=40;down_after=60");
+	batch = net_batch(p.a, 64);
+	area_fill(&p.mem_a, 0, LEN, 1);
+	for (uint32_t round = 0; !error; round++) {
+		check(round < 100);
+		for (i = 0; i < 64; i++)
+			check_int(weft_batch_write(batch, p.region_a, i * 4096, p.to_b, i * 4096,
+						   4096, 0, 0),
+				  (int)i);
+		check_ok(weft_submit(batch, CONFORM_LIMIT_NS));
+		net_finish(&p.net, batch);
+		error = weft_batch_error(batch);
+		check_ok(weft_batch_reset(batch));
+	}
+	check_rc(error, -WEFT_EPEERGONE);
+	check_rc(weft_remote_status(p.to_b), -WEFT_EPEERGONE);
+	check_int(net_stats(p.a).peers, 0);
+	weft_batch_close(batch);
+	pair_close(&p);
+}
+
+#define MESSAGES 3000u
+
+/* Rail 0, which messages go by, fails and comes back; of what it loses some has arrived. */
+static void messages_go_another_way_once_each(const struct conform *c)
+{
+	static bool seen[MESSAGES];
+	uint32_t sent = 0, got = 0, number;
+	struct pair p;
+
+	memset(seen, 0, sizeof(seen));
+	open_scripted(&p, c, "down_after=100,down_us=200000;;");
+	while (got < MESSAGES) {
+		size_t len = sizeof(number);
+
+		for (uint32_t burst = 0; burst < 50 && sent < MESSAGES; burst++) {
+			int rc = weft_notify(weft_remote_peer(p.to_b), &sent, sizeof(sent));
+
+			if (rc == -WEFT_EQUEUEFULL)
+				break;
+			check_ok(rc);
+			sent++;
+		}
+		net_turn(&p.net);
+		while (weft_receive(p.b, &number, &len, NULL, 0) == 0) {
+			check(number < MESSAGES && !seen[number]);
+			seen[number] = true;
+			got++;
+		}
+	}
+	net_run(&p.net, NSEC_PER_SEC / 5);
+	check_int(net_stats(p.b).messages_received, MESSAGES);
+	check(net_stats(p.a).messages_moved > 0);
+	check(net_stats(p.b).messages_repeated > 0);
+	check_int(net_stats(p.a).peers_gone, 0);
+	pair_close(&p);
+}
+
+/* An immediate is not told twice: a write that is done has counted once, one that failed at most
+ * once. */
+static void immediates_of_a_failed_rail_count_at_most_once(const struct conform *c)
+{
+	struct weft_result result = { .size = sizeof(result) };
+	uint64_t done = 0, failed = 0, count;
+	struct weft_arrival *arrival;
+	struct weft_batch *batch;
+	struct pair p;
+
+	open_scripted(&p, c, "delay_us=200;down_after=100,down_us=50000,delay_us=200;delay_us=200");
+	check_ok(weft_arrival_open(p.b, &arrival));
+	batch = net_batch(p.a, 64);
+	for (uint32_t round = 0; round < 20; round++) {
+		for (uint32_t i = 0; i < 64; i++)
+			check_int(weft_batch_write(batch, p.region_a, i * 64, p.to_b, i * 64, 64,
+						   WEFT_WITH_IMM, weft_arrival_imm(arrival)),
+				  (int)i);
+		check_ok(weft_submit(batch, CONFORM_LIMIT_NS));
+		net_finish(&p.net, batch);
+		for (uint32_t i = 0; i < 64; i++) {
+			check_ok(weft_batch_result(batch, i, &result));
+			done += result.state == WEFT_DONE;
+			failed += result.state == WEFT_FAILED;
+		}
+		check_ok(weft_batch_reset(batch));
+	}
+	check_int(done + failed, 20 * 64);
+	check(failed > 0);
+	until(&p.net, weft_arrival_count(arrival) >= done);
+	net_run(&p.net, NSEC_PER_SEC / 10);
+	count = weft_arrival_count(arrival);
+	check(count >= done && count <= done + failed);
+	conform_note("%llu done, %llu failed, %llu counted", (unsigned long long)done,
+		     (unsigned long long)failed, (unsigned long long)count);
+	weft_batch_close(batch);
+	weft_arrival_close(arrival);
+	pair_close(&p);
+}
+
+const struct conform_case cases_path[] = {
+	{ "failed_rail_is_drained_and_taken_back", failed_rail_is_drained_and_taken_back,
+	  NEEDS_SCRIPT },
+	{ "peer_is_gone_with_its_last_rail", peer_is_gone_with_its_last_rail, NEEDS_SCRIPT },
+	{ "messages_go_another_way_once_each", messages_go_another_way_once_each, NEEDS_SCRIPT },
+	{ "immediates_of_a_failed_rail_count_at_most_once",
+	  immediates_of_a_failed_rail_count_at_most_once, NEEDS_SCRIPT },
+	{ 0 },
+};
