@@ -401,6 +401,8 @@ void contact_begin(struct weft_peer *peer, bool needed);
 void contact_continue(struct weft_peer *peer, uint64_t now_ns);
 
 /* --- path.c --- */
+/* The handshake is done. */
+void path_begin(struct weft_peer *peer);
 bool path_usable(const struct weft_peer *peer, uint32_t i);
 /* Whether what failed on path i can go another way. */
 bool path_has_other(const struct weft_peer *peer, uint32_t i);

@@ -46,6 +46,7 @@ static void connected(struct weft_peer *peer, uint32_t slot, uint64_t token)
 		return;
 	peer_probe_fini(peer);
 	atomic_store_explicit(&peer->state, PEER_CONNECTED, memory_order_release);
+	path_begin(peer);
 	list_for_each_safe(link, after, &peer->remotes)
 		remote_ask(list_entry(link, struct weft_remote, link));
 	peer_make_ready(peer);

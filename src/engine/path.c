@@ -6,7 +6,7 @@
  *
  * Invariant P1: peer->paths_down counts the paths that are down.
  */
-#include <string.h>
+#include <errno.h>
 
 #include "base/clock.h"
 #include "engine/engine.h"
@@ -49,11 +49,36 @@ static void probe(struct weft_peer *peer, uint32_t i, uint64_t now_ns)
 		peer_ping(peer, i);
 }
 
+static void go_down(struct weft_peer *peer, uint32_t i, int reason, uint64_t now_ns)
+{
+	struct path *path = &peer->paths[i];
+
+	path->down = true;
+	path->reason = reason;
+	path->pause_ns = PROBE_FIRST_NS;
+	path->probe_ns = now_ns + path->pause_ns;
+	peer->paths_down++;
+	engine_timer(peer->weft, path->probe_ns);
+}
+
+/* The first has carried the handshake. Where it is the provider's own first contact too, an
+ * operation that waits for that never ends when it fails (libfabric 2.1's efa), so the others are
+ * tried by a message first. */
+void path_begin(struct weft_peer *peer)
+{
+	uint64_t now = clock_ns();
+	uint32_t i, count = peer->way->count;
+
+	for (i = 1; i < count; i++)
+		go_down(peer, i, -EINPROGRESS, now);
+	for (i = 1; i < count; i++)
+		peer_ping(peer, i);
+}
+
 bool path_failed(struct weft_peer *peer, uint32_t i, int reason)
 {
 	struct rail *rail = way_rail(peer->weft, peer->way, i);
 	struct path *path = &peer->paths[i];
-	uint64_t now = clock_ns();
 	uint32_t k;
 
 	if (!path_has_other(peer, i)) {
@@ -62,14 +87,9 @@ bool path_failed(struct weft_peer *peer, uint32_t i, int reason)
 	}
 	if (path->down)
 		return true;
-	path->down = true;
-	path->reason = reason;
+	go_down(peer, i, reason, clock_ns());
 	path->failures++;
-	path->pause_ns = PROBE_FIRST_NS;
-	path->probe_ns = now + path->pause_ns;
-	peer->paths_down++;
 	peer->weft->stats.paths_failed++;
-	engine_timer(peer->weft, path->probe_ns);
 	engine_log(peer->weft, WEFT_LOG_WARN,
 		   "peer %u (pid %u): path %u over %s failed: %s; %u of %u left", peer->slot,
 		   peer->pid, i, rail->limits.device, rail->ops->explain(rail->port),

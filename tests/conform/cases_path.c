@@ -57,7 +57,7 @@ static void failed_rail_is_drained_and_taken_back(const struct conform *c)
 	open_scripted(&p, c, ";down_after=40,down_us=300000,delay_us=20;");
 	peer = weft_remote_peer(p.to_b);
 	batch = net_batch(p.a, 4);
-	check_int(peer_info(peer).rails_usable, 3);
+	until(&p.net, peer_info(peer).rails_usable == 3);
 	for (round = 0; peer_info(peer).rails_usable == 3; round++) {
 		check(round < 1000);
 		(round % 2 ? read_all : write_all)(&p, batch, round);
