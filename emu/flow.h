@@ -147,7 +147,8 @@ struct emu_srd {
 	bool blocked;                /* a carrier was full: try again when woken */
 	bool limit_paid;             /* the next packet has passed the bandwidth limit already */
 	uint64_t limited_until;
-	uint64_t timer; /* next time to look; EMU_NEVER */
+	uint64_t ticked_at; /* emu_now() of the last look at silence */
+	uint64_t timer;     /* next time to look; EMU_NEVER */
 
 	struct emu_rx **rxs;
 	uint32_t rx_count, rx_mask;

@@ -6,6 +6,8 @@
 #include "emu/flow.h"
 #include "emu/trace.h"
 
+#define STALL (500 * EMU_MS) /* twice the longest sleep of the engine */
+
 void flow_fail(struct emu_srd *srd, struct emu_flow *flow, uint8_t status)
 {
 	struct emu_message *message, *next;
@@ -103,9 +105,30 @@ static void flow_probe(struct emu_srd *srd, struct emu_flow *flow, uint64_t now)
 	emit_again(srd, flow, flow->next_seq++, now);
 }
 
+/* While this process did not look (it was stopped, or had no processor) nobody was silent towards
+ * it: answers may lie in its ring. */
+static void forgive(struct emu_srd *srd, uint64_t now)
+{
+	uint64_t gap = emu_since(srd->ticked_at, now);
+	struct emu_flow *flow;
+
+	srd->ticked_at = now;
+	if (gap < STALL)
+		return;
+	for (flow = srd->active_flows; flow; flow = flow->active_next) {
+		uint64_t *since[] = { &flow->heard, &flow->cut_since, &flow->gone_since };
+
+		for (int i = 0; i < 3; i++)
+			if (*since[i])
+				*since[i] = *since[i] + gap < now ? *since[i] + gap : now;
+	}
+}
+
 void flow_tick(struct emu_srd *srd, uint64_t now)
 {
 	struct emu_flow **link = &srd->active_flows;
+
+	forgive(srd, now);
 
 	while (*link) {
 		struct emu_flow *flow = *link;
