@@ -367,71 +367,6 @@ void batch_abort(struct weft_batch *batch, int state, int error);
 void batch_free(struct weft_batch *batch);
 void batch_run_callbacks(struct weft *weft);
 
-/* --- peer.c --- */
-/* needed: somebody waits for the peer, see contact.c. */
-int peer_get(struct weft *weft, const struct wire_descriptor *descriptor, bool needed,
-	     struct weft_peer **ret);
-struct weft_peer *peer_find(const struct weft *weft, const uint8_t id[WIRE_ID_BYTES]);
-void peer_fail(struct weft_peer *peer, int reason);
-/* Its process is gone: what is in flight to it will end, where the provider does not end it too. */
-void peer_gone(struct weft_peer *peer);
-void peer_release(struct weft_peer *peer); /* frees it when nothing needs it any more */
-void peer_expire(struct weft *weft, uint64_t now_ns);
-void peer_check_pids(struct weft *weft, uint64_t now_ns);
-void peer_watch(struct weft_peer *peer);
-void peer_unwatch(struct weft_peer *peer);
-void peer_forget_rails(struct weft_peer *peer, enum port_forget why);
-void peer_free(struct weft_peer *peer);
-void peer_run_callbacks(struct weft *weft);
-int peer_new(struct weft *weft, const struct wire_descriptor *descriptor, const struct way *way,
-	     const struct wire_way *far, struct weft_peer **ret);
-const struct way *peer_choose_way(struct weft *weft, const struct wire_descriptor *descriptor,
-				  const struct wire_way **ret);
-
-/* --- peer_probe.c --- */
-#define PEER_PROBE_NS (50 * NSEC_PER_MSEC) /* between two looks at a handshake that hangs */
-void peer_probe_init(struct weft_peer *peer, const struct wire_rail *rail);
-void peer_probe_fini(struct weft_peer *peer);
-/* Called now and then while the handshake hangs. */
-void peer_probe(struct weft_peer *peer);
-
-/* --- contact.c --- */
-void contact_begin(struct weft_peer *peer, bool needed);
-/* For peers whose handshake is under way; sets the timer for what is next. */
-void contact_continue(struct weft_peer *peer, uint64_t now_ns);
-
-/* --- path.c --- */
-/* The handshake is done. */
-void path_begin(struct weft_peer *peer);
-bool path_usable(const struct weft_peer *peer, uint32_t i);
-/* Whether what failed on path i can go another way. */
-bool path_has_other(const struct weft_peer *peer, uint32_t i);
-/* False: it was the last one, and the peer has failed with it. */
-bool path_failed(struct weft_peer *peer, uint32_t i, int reason);
-void path_probed(struct weft_peer *peer, uint32_t i);   /* a PING has left, or not */
-void path_answered(struct weft_peer *peer, uint32_t i); /* its PONG is here */
-/* Asks the paths that are down whether they work again. */
-void path_continue(struct weft_peer *peer, uint64_t now_ns);
-
-/* --- handshake.c --- */
-void peer_hello(struct weft_peer *peer);
-void message_event(struct weft *weft, struct rail *rail, const void *data, size_t len);
-
-/* --- outbox.c --- */
-/* 0: sent, or on its way; -EAGAIN: no room; else the peer is to be failed with it. */
-int peer_send(struct weft_peer *peer, uint8_t type, const void *payload, size_t len);
-/* The same, later where there is no room. Fails the peer itself. */
-void peer_send_soon(struct weft_peer *peer, uint8_t type, const void *payload, size_t len);
-void peer_control(struct weft_peer *peer, uint8_t type, const struct wire_grant *grant);
-void peer_ping(struct weft_peer *peer, uint32_t path);
-void peer_flush_outbox(struct weft_peer *peer);
-bool peer_hello_waits(const struct weft_peer *peer); /* the provider had no room for it yet */
-/* An EVENT_SENT. */
-void peer_sent(struct weft *weft, const struct event *event);
-
-void peer_immediate(struct weft_peer *peer, uint32_t imm);
-int peer_send_data(struct weft_peer *peer, const void *data, size_t len);
-
 /* --- remote.c, region.c --- */
 void remote_ask(struct weft_remote *remote);
 void remote_granted(struct weft_peer *peer, const struct wire_grant *grant);
@@ -462,5 +397,7 @@ void bell_heard(struct weft *weft, uint64_t now_ns);
 uint64_t host_identity(void);
 /* Whether this process may copy from and to another's memory (process_vm_readv). */
 bool host_may_copy(uint32_t pid);
+
+#include "engine/peer.h"
 
 #endif /* WEFT_ENGINE_ENGINE_H */
