@@ -54,7 +54,7 @@ static void failed_rail_is_drained_and_taken_back(const struct conform *c)
 	struct pair p;
 	uint64_t round;
 
-	open_scripted(&p, c, ";down_after=40,down_us=300000,delay_us=20;");
+	open_scripted(&p, c, ";down_after=40,down_us=1000000,delay_us=20;");
 	peer = weft_remote_peer(p.to_b);
 	batch = net_batch(p.a, 4);
 	until(&p.net, peer_info(peer).rails_usable == 3);
