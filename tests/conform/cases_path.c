@@ -100,6 +100,8 @@ static void peer_is_gone_with_its_last_rail(const struct conform *c)
 		check_ok(weft_submit(batch, CONFORM_LIMIT_NS));
 		net_finish(&p.net, batch);
 		error = weft_batch_error(batch);
+		/* What was in flight when the peer went ends after its transfer. */
+		until(&p.net, weft_batch_quiesce(batch, 0) == 0);
 		check_ok(weft_batch_reset(batch));
 	}
 	check_rc(error, -WEFT_EPEERGONE);
@@ -171,6 +173,7 @@ static void immediates_of_a_failed_rail_count_at_most_once(const struct conform 
 			done += result.state == WEFT_DONE;
 			failed += result.state == WEFT_FAILED;
 		}
+		until(&p.net, weft_batch_quiesce(batch, 0) == 0);
 		check_ok(weft_batch_reset(batch));
 	}
 	check_int(done + failed, 20 * 64);
