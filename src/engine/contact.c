@@ -19,11 +19,6 @@
 #define AGAIN_NS     (200 * NSEC_PER_MSEC)
 #define AGAIN_SHIFTS 4u /* up to 3.2 s */
 
-static bool is_connecting(const struct weft_peer *peer)
-{
-	return atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_CONNECTING;
-}
-
 static void say_hello(struct weft_peer *peer, uint64_t now_ns)
 {
 	uint32_t shift = peer->hellos < AGAIN_SHIFTS ? peer->hellos : AGAIN_SHIFTS;
@@ -47,7 +42,7 @@ void contact_begin(struct weft_peer *peer, bool needed)
 {
 	uint64_t now, at;
 
-	if (peer->hellos || !is_connecting(peer))
+	if (peer->hellos || peer_state(peer) != PEER_CONNECTING)
 		return;
 	now = at = clock_ns();
 	if (peer->way->provider->contact_in_turn) {

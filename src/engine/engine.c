@@ -310,7 +310,7 @@ static void say_goodbye(struct weft *weft)
 	list_for_each_safe(link, after, &weft->peers) /* one that is gone leaves the list */
 	{
 		peer = list_entry(link, struct weft_peer, link);
-		if (atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_CONNECTED)
+		if (peer_state(peer) == PEER_CONNECTED)
 			peer_send(peer, WIRE_BYE, NULL, 0);
 	}
 }

@@ -333,7 +333,7 @@ static int pump_peer(struct weft *weft, struct weft_peer *peer)
 		rc = post_transfer(weft, transfer);
 		if (rc == -EAGAIN || (rc && ++held_back == 64))
 			return rc;
-		if (atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_DEAD)
+		if (peer_state(peer) == PEER_DEAD)
 			return 0; /* its last path has failed, and the queue has ended with it */
 	}
 	return list_empty(&peer->queue) ? 0 : -EBUSY;
@@ -350,7 +350,7 @@ void flight_pump(struct weft *weft)
 		peer = list_entry(link, struct weft_peer, ready);
 		if (!list_empty(&peer->outbox))
 			peer_flush_outbox(peer);
-		state = atomic_load_explicit(&peer->state, memory_order_relaxed);
+		state = peer_state(peer);
 		if (state == PEER_CONNECTED)
 			pump_peer(weft, peer);
 		else if (state == PEER_DEAD)

@@ -18,7 +18,6 @@ static void note_error(struct transfer *transfer, struct rail *rail, const struc
 {
 	struct weft_batch *batch = transfer->batch;
 
-	rail->errors++;
 	if (transfer->ended || transfer->error)
 		return;
 	transfer->error = event->error;
@@ -182,10 +181,10 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	batch = transfer->batch;
 	peer = remote->peer;
 	unaccount(weft, flight);
-	if (event->error == -WEFT_EPEERGONE && move_piece(transfer, flight)) {
+	if (event->error) {
 		rail->errors++;
-	} else if (event->error) {
-		note_error(transfer, rail, event);
+		if (event->error != -WEFT_EPEERGONE || !move_piece(transfer, flight))
+			note_error(transfer, rail, event);
 	} else {
 		rail->done++;
 		rail->bytes += flight->len;

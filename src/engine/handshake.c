@@ -10,11 +10,6 @@
 #include "base/err.h"
 #include "engine/engine.h"
 
-static int state_of(const struct weft_peer *peer)
-{
-	return atomic_load_explicit(&peer->state, memory_order_relaxed);
-}
-
 void peer_hello(struct weft_peer *peer)
 {
 	uint8_t descriptor[WEFT_NOTIFY_MAX], payload[WEFT_NOTIFY_MAX];
@@ -36,13 +31,12 @@ void peer_hello(struct weft_peer *peer)
 	peer_send_soon(peer, WIRE_HELLO, payload, len);
 }
 
-static void connected(struct weft_peer *peer, uint32_t slot, uint64_t token)
+/* Its slot and token are known. */
+static void connected(struct weft_peer *peer)
 {
 	struct list *link, *after;
 
-	peer->remote_slot = slot;
-	peer->remote_token = token;
-	if (state_of(peer) != PEER_CONNECTING)
+	if (peer_state(peer) != PEER_CONNECTING)
 		return;
 	peer_probe_fini(peer);
 	atomic_store_explicit(&peer->state, PEER_CONNECTED, memory_order_release);
@@ -92,7 +86,7 @@ static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_h
 	int rc;
 
 	/* Same engine, new token: it has forgotten what was between us. */
-	if (peer && state_of(peer) == PEER_CONNECTED && peer->remote_token != hello->token) {
+	if (peer && peer_state(peer) == PEER_CONNECTED && peer->remote_token != hello->token) {
 		peer_fail(peer, -WEFT_EPEERGONE);
 		peer = NULL;
 	}
@@ -115,7 +109,7 @@ static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_h
 	peer->remote_token = hello->token;
 	if (wire_put_welcome(&welcome, payload, &len) == 0)
 		peer_send_soon(peer, WIRE_WELCOME, payload, len);
-	connected(peer, hello->slot, hello->token);
+	connected(peer);
 	return 0;
 }
 
@@ -248,7 +242,9 @@ static int got_welcome(struct weft_peer *peer, const void *payload, size_t len)
 		return rc;
 	if (memcmp(welcome.id, peer->id, WIRE_ID_BYTES) != 0)
 		return -WEFT_EMESSAGE;
-	connected(peer, welcome.slot, welcome.token);
+	peer->remote_slot = welcome.slot;
+	peer->remote_token = welcome.token;
+	connected(peer);
 	return 0;
 }
 

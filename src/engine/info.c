@@ -85,8 +85,7 @@ static int get_peer(struct weft *weft, void *arg)
 	memcpy(info->device, rail->limits.device, sizeof(info->device));
 	info->rails = peer->way->count;
 	info->rails_usable = info->rails - peer->paths_down;
-	info->connected =
-		atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_CONNECTED;
+	info->connected = peer_state(peer) == PEER_CONNECTED;
 	info->in_flight = peer->in_flight;
 	info->quarantined = peer->quarantined;
 	info->pid = (int32_t)peer->pid;
@@ -114,10 +113,11 @@ static int get_path(struct weft *weft, void *arg)
 	struct path_query *query = arg;
 	struct weft_path_info *info = query->info;
 	const struct weft_peer *peer = query->peer;
-	const struct path *path = &peer->paths[query->index];
+	const struct path *path;
 
 	if (query->index >= peer->way->count)
 		return err_set(-ENOENT, "there are %u paths to the peer", peer->way->count);
+	path = &peer->paths[query->index];
 	memset(info, 0, sizeof(*info));
 	info->size = sizeof(*info);
 	memcpy(info->device, way_rail(weft, peer->way, query->index)->limits.device,

@@ -17,7 +17,7 @@ static int notify(struct weft *weft, void *arg)
 {
 	struct notify *n = arg;
 	struct weft_peer *peer = n->peer;
-	int state = atomic_load_explicit(&peer->state, memory_order_relaxed), rc;
+	int state = peer_state(peer), rc;
 
 	if (state == PEER_DEAD)
 		return err_set(-WEFT_EPEERGONE, "%s", weft_strerror(peer->reason));

@@ -151,7 +151,7 @@ void peer_send_soon(struct weft_peer *peer, uint8_t type, const void *payload, s
 {
 	int rc = -EAGAIN;
 
-	if (atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_DEAD)
+	if (peer_state(peer) == PEER_DEAD)
 		return;
 	if (can_send(peer, type) && (type == WIRE_HELLO || list_empty(&peer->outbox)))
 		rc = peer_send(peer, type, payload, len);
@@ -256,7 +256,7 @@ void peer_sent(struct weft *weft, const struct event *event)
 	if (peer->sends)
 		peer->sends--;
 	if (kind == COOKIE_PING) {
-		path_probed(peer, path);
+		peer->paths[path].probing = false;
 		if (event->error && path_usable(peer, path))
 			path_failed(peer, path, event->error);
 	} else if (event->error == -WEFT_EPEERGONE && event->data && path_has_other(peer, path)) {

@@ -21,20 +21,13 @@ bool path_usable(const struct weft_peer *peer, uint32_t i)
 	return path->has_dest && !path->down && !way_rail(peer->weft, peer->way, i)->broken;
 }
 
-/* A usable path other than i; way->count: none. */
-static uint32_t other_than(const struct weft_peer *peer, uint32_t i)
-{
-	uint32_t other = 0;
-
-	while (other < peer->way->count && (other == i || !path_usable(peer, other)))
-		other++;
-	return other;
-}
-
 bool path_has_other(const struct weft_peer *peer, uint32_t i)
 {
-	return atomic_load_explicit(&peer->state, memory_order_relaxed) != PEER_DEAD &&
-	       other_than(peer, i) < peer->way->count;
+	uint32_t k = 0;
+
+	while (k < peer->way->count && (k == i || !path_usable(peer, k)))
+		k++;
+	return peer_state(peer) != PEER_DEAD && k < peer->way->count;
 }
 
 static void probe(struct weft_peer *peer, uint32_t i, uint64_t now_ns)
@@ -99,11 +92,6 @@ bool path_failed(struct weft_peer *peer, uint32_t i, int reason)
 		if (path_usable(peer, k) && !peer->paths[k].probing)
 			peer_ping(peer, k);
 	return true;
-}
-
-void path_probed(struct weft_peer *peer, uint32_t i)
-{
-	peer->paths[i].probing = false;
 }
 
 void path_answered(struct weft_peer *peer, uint32_t i)

@@ -20,11 +20,6 @@ static uint64_t id_key(const uint8_t id[WIRE_ID_BYTES])
 	return hash_content(id, WIRE_ID_BYTES);
 }
 
-static int state_of(const struct weft_peer *peer)
-{
-	return atomic_load_explicit(&peer->state, memory_order_relaxed);
-}
-
 struct weft_peer *peer_find(const struct weft *weft, const uint8_t id[WIRE_ID_BYTES])
 {
 	struct weft_peer *peer = map_get_ptr(&weft->peer_by_id, id_key(id));
@@ -220,7 +215,7 @@ int peer_get(struct weft *weft, const struct wire_descriptor *d, bool needed,
 	if (rc)
 		return rc;
 	contact_begin(peer, needed);
-	if (state_of(peer) == PEER_DEAD)
+	if (peer_state(peer) == PEER_DEAD)
 		return err_set(peer->reason, "first contact over %s failed", way->provider->name);
 	engine_log(weft, WEFT_LOG_INFO, "peer %u: pid %u over %s, %u rails", peer->slot, peer->pid,
 		   way->provider->name, way->count);
@@ -290,7 +285,7 @@ void peer_fail(struct weft_peer *peer, int reason)
 	struct weft *weft = peer->weft;
 	struct list *link, *after;
 
-	if (state_of(peer) == PEER_DEAD)
+	if (peer_state(peer) == PEER_DEAD)
 		return;
 	engine_log(weft, WEFT_LOG_INFO, "peer %u (pid %u, %s): %s", peer->slot, peer->pid,
 		   peer->way->provider->name, weft_strerror(reason));
@@ -351,7 +346,7 @@ void peer_free(struct weft_peer *peer)
 
 void peer_release(struct weft_peer *peer)
 {
-	if (state_of(peer) != PEER_DEAD || !list_empty(&peer->flights))
+	if (peer_state(peer) != PEER_DEAD || !list_empty(&peer->flights))
 		return;
 	if (peer->pid_fd < 0)
 		peer_forget_rails(peer, parting(peer));
@@ -399,7 +394,7 @@ void peer_expire(struct weft *weft, uint64_t now_ns)
 	{
 		peer = list_entry(link, struct weft_peer, link);
 		path_continue(peer, now_ns);
-		if (state_of(peer) != PEER_CONNECTING)
+		if (peer_state(peer) != PEER_CONNECTING)
 			continue;
 		if (peer->connect_deadline_ns <= now_ns) {
 			peer_fail(peer, -WEFT_EDEADLINE);
@@ -407,7 +402,7 @@ void peer_expire(struct weft *weft, uint64_t now_ns)
 		}
 		engine_timer(weft, peer->connect_deadline_ns);
 		contact_continue(peer, now_ns);
-		if (!peer->probe_len || !peer->hellos || state_of(peer) != PEER_CONNECTING)
+		if (!peer->probe_len || !peer->hellos || peer_state(peer) != PEER_CONNECTING)
 			continue;
 		if (now_ns - peer->said_ns > PEER_PROBE_NS)
 			peer_probe(peer);

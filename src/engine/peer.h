@@ -5,6 +5,12 @@
 
 #include "engine/engine.h"
 
+/* enum peer_state; for the owner, see engine.h. */
+static inline int peer_state(const struct weft_peer *peer)
+{
+	return atomic_load_explicit(&peer->state, memory_order_relaxed);
+}
+
 /* --- peer.c --- */
 /* needed: somebody waits for the peer, see contact.c. */
 int peer_get(struct weft *weft, const struct wire_descriptor *descriptor, bool needed,
@@ -46,7 +52,6 @@ bool path_usable(const struct weft_peer *peer, uint32_t i);
 bool path_has_other(const struct weft_peer *peer, uint32_t i);
 /* False: it was the last one, and the peer has failed with it. */
 bool path_failed(struct weft_peer *peer, uint32_t i, int reason);
-void path_probed(struct weft_peer *peer, uint32_t i);   /* a PING has left, or not */
 void path_answered(struct weft_peer *peer, uint32_t i); /* its PONG is here */
 /* Asks the paths that are down whether they work again. */
 void path_continue(struct weft_peer *peer, uint64_t now_ns);

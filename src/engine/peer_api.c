@@ -6,11 +6,6 @@
 #include "base/err.h"
 #include "engine/engine.h"
 
-static int state_of(const struct weft_peer *peer)
-{
-	return atomic_load_explicit(&peer->state, memory_order_relaxed);
-}
-
 struct connect {
 	const struct wire_descriptor *descriptor;
 	struct weft_peer *peer;
@@ -55,7 +50,7 @@ int weft_connect(struct weft *weft, const void *descriptor, size_t len, uint64_t
 		if (rc)
 			return rc;
 	}
-	if (state_of(connect.peer) == PEER_DEAD)
+	if (peer_state(connect.peer) == PEER_DEAD)
 		return err_set(connect.peer->reason, "handshake over %s: %s",
 			       connect.peer->way->provider->name,
 			       weft_strerror(connect.peer->reason));
@@ -68,7 +63,7 @@ static int disconnect(struct weft *weft, void *arg)
 	struct weft_peer *peer = arg;
 
 	(void)weft;
-	if (state_of(peer) == PEER_CONNECTED)
+	if (peer_state(peer) == PEER_CONNECTED)
 		peer_send(peer, WIRE_BYE, NULL, 0);
 	peer->by_user = true;
 	peer->user_gone = true;

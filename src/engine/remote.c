@@ -72,7 +72,7 @@ static int import(struct weft *weft, void *arg)
 	}
 	atomic_store_explicit(&remote->status, -EINPROGRESS, memory_order_relaxed);
 	list_add_tail(&peer->remotes, &remote->link);
-	if (atomic_load_explicit(&peer->state, memory_order_relaxed) == PEER_CONNECTED)
+	if (peer_state(peer) == PEER_CONNECTED)
 		remote_ask(remote);
 	return status(remote) == -EINPROGRESS || status(remote) == 0 ? 0 : status(remote);
 }
@@ -120,7 +120,7 @@ static int close_remote(struct weft *weft, void *arg)
 	struct weft_remote *remote = arg;
 	struct weft_peer *peer = remote->peer;
 	struct wire_grant grant = name_of(remote);
-	int state = atomic_load_explicit(&peer->state, memory_order_relaxed);
+	int state = peer_state(peer);
 
 	(void)weft;
 	if (remote->active || remote->flights)

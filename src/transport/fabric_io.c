@@ -102,6 +102,12 @@ static bool is_tx(const struct port *port, const void *ctx)
 				 : slot_in(port->tx, port->tx_count, ctx);
 }
 
+static void tx_put(struct fabric_slot **list, struct fabric_slot *slot)
+{
+	slot->next = *list;
+	*list = slot;
+}
+
 /* False: it is about an earlier use of the slot, and nothing to tell. */
 static bool tx_done(struct port *port, void *ctx, struct event *event)
 {
@@ -114,13 +120,8 @@ static bool tx_done(struct port *port, void *ctx, struct event *event)
 	event->cookie = slot->cookie;
 	event->data = slot->data;
 	event->len = slot->len;
-	if (event->error) { /* the bytes are still to be looked at */
-		slot->next = port->tx_lost;
-		port->tx_lost = slot;
-	} else {
-		slot->next = port->tx_free;
-		port->tx_free = slot;
-	}
+	/* The bytes of a lost one are still to be looked at. */
+	tx_put(event->error ? &port->tx_lost : &port->tx_free, slot);
 	return true;
 }
 
@@ -130,8 +131,7 @@ static void free_lost(struct port *port)
 
 	while ((slot = port->tx_lost)) {
 		port->tx_lost = slot->next;
-		slot->next = port->tx_free;
-		port->tx_free = slot;
+		tx_put(&port->tx_free, slot);
 	}
 }
 
