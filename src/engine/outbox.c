@@ -35,15 +35,6 @@ static uint32_t cookie_number(const struct weft_peer *peer, uint64_t value)
 	return peer->sent.oldest + (uint16_t)((value >> 40) - peer->sent.oldest);
 }
 
-static uint32_t first_usable(const struct weft_peer *peer)
-{
-	uint32_t i = 0;
-
-	while (i + 1 < peer->way->count && !path_usable(peer, i))
-		i++;
-	return i;
-}
-
 /* What the port's send() answers; counts what an EVENT_SENT will follow for. */
 static int send_by(struct weft_peer *peer, uint32_t path, const void *head, size_t head_len,
 		   const void *body, size_t len, enum cookie_kind kind, uint32_t number)
@@ -70,7 +61,7 @@ static int send_by_any(struct weft_peer *peer, const void *head, size_t head_len
 	int rc;
 
 	do {
-		path = first_usable(peer);
+		path = path_first(peer);
 		rc = send_by(peer, path, head, head_len, body, len, kind, number);
 	} while (rc == -WEFT_EPEERGONE && path_failed(peer, path, rc));
 	return rc > 0 ? 0 : rc;

@@ -21,6 +21,15 @@ bool path_usable(const struct weft_peer *peer, uint32_t i)
 	return path->has_dest && !path->down && !way_rail(peer->weft, peer->way, i)->broken;
 }
 
+uint32_t path_first(const struct weft_peer *peer)
+{
+	uint32_t i = 0;
+
+	while (i + 1 < peer->way->count && !path_usable(peer, i))
+		i++;
+	return i;
+}
+
 bool path_has_other(const struct weft_peer *peer, uint32_t i)
 {
 	uint32_t k = 0;
@@ -54,18 +63,20 @@ static void go_down(struct weft_peer *peer, uint32_t i, int reason, uint64_t now
 	engine_timer(peer->weft, path->probe_ns);
 }
 
-/* The first has carried the handshake. Where it is the provider's own first contact too, an
- * operation that waits for that never ends when it fails (libfabric 2.1's efa), so the others are
- * tried by a message first. */
+/* The first usable one has carried the handshake. Where it is the provider's own first contact too,
+ * an operation that waits for that never ends when it fails (libfabric 2.1's efa), so the others
+ * are tried by a message first. */
 void path_begin(struct weft_peer *peer)
 {
 	uint64_t now = clock_ns();
-	uint32_t i, count = peer->way->count;
+	uint32_t first = path_first(peer), i;
 
-	for (i = 1; i < count; i++)
-		go_down(peer, i, -EINPROGRESS, now);
-	for (i = 1; i < count; i++)
-		peer_ping(peer, i);
+	for (i = 0; i < peer->way->count; i++)
+		if (i != first && !peer->paths[i].down)
+			go_down(peer, i, -EINPROGRESS, now);
+	for (i = 0; i < peer->way->count; i++)
+		if (peer->paths[i].down)
+			peer_ping(peer, i);
 }
 
 bool path_failed(struct weft_peer *peer, uint32_t i, int reason)

@@ -48,6 +48,8 @@ void contact_continue(struct weft_peer *peer, uint64_t now_ns);
 /* The handshake is done. */
 void path_begin(struct weft_peer *peer);
 bool path_usable(const struct weft_peer *peer, uint32_t i);
+/* The first usable path; the last one, when none is. */
+uint32_t path_first(const struct weft_peer *peer);
 /* Whether what failed on path i can go another way. */
 bool path_has_other(const struct weft_peer *peer, uint32_t i);
 /* False: it was the last one, and the peer has failed with it. */
