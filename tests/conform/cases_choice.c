@@ -6,21 +6,13 @@
 
 #define LEN (64u << 20)
 
-static struct weft_peer_info peer_info(const struct weft_remote *remote)
-{
-	struct weft_peer_info info = { .size = sizeof(info) };
-
-	check_ok(weft_peer_info(weft_remote_peer(remote), &info));
-	return info;
-}
-
 static void choice_is_shown(const struct conform *c)
 {
 	struct weft_peer_info info;
 	struct pair p;
 
 	pair_open(&p, c, 4096);
-	info = peer_info(p.to_b);
+	info = net_peer_info(weft_remote_peer(p.to_b));
 	check(!strcmp(info.provider, c->row->name));
 	check(c->row->script || strlen(info.libfabric) > 0);
 	check(strlen(info.device) > 0);
@@ -41,7 +33,7 @@ static void auto_in_one_process_is_loop(const struct conform *c)
 	opts.provider = NULL;
 	opts.bind_addr = "127.0.0.1";
 	pair_open_opts(&p, c, 65536, &opts, &opts);
-	info = peer_info(p.to_b);
+	info = net_peer_info(weft_remote_peer(p.to_b));
 	check(!strcmp(info.provider, "loop"));
 	area_fill(&p.mem_a, 0, 65536, 4);
 	move = (struct move){ false, p.region_a, 0, p.to_b, 0, 65536, 0, 0 };
@@ -68,7 +60,7 @@ static void auto_on_one_host_is_shm(const struct conform *c)
 	a = net_open(&net, &opts);
 	child_open_provider(&child, &net, "auto", WEFT_REMOTE_WRITE);
 	remote = net_import_bytes(&net, a, child.descriptor, child.descriptor_len);
-	info = peer_info(remote);
+	info = net_peer_info(weft_remote_peer(remote));
 	check(!strcmp(info.provider, "shm"));
 	check_int(info.pid, child.pid);
 	area_fill(&mem, 0, 65536, 4);
@@ -91,7 +83,7 @@ static void two_rails_share_a_transfer(const struct conform *c)
 	conform_needs_rails(c, 2);
 	opts.rails = 2;
 	pair_open_opts(&p, c, LEN, &opts, &opts);
-	check_int(peer_info(p.to_b).rails, 2);
+	check_int(net_peer_info(weft_remote_peer(p.to_b)).rails, 2);
 	for (uint64_t i = 0; i < 4; i++) {
 		struct area *source = i % 2 ? &p.mem_b : &p.mem_a;
 		struct area *target = i % 2 ? &p.mem_a : &p.mem_b;

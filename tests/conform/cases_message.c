@@ -80,32 +80,12 @@ static void small_room_keeps_the_message(const struct conform *c)
 /* Far more than the receive buffers: each comes once, in whatever order. */
 static void burst_arrives_once_each(const struct conform *c)
 {
-	static bool seen[BURST];
 	struct weft_opts opts = net_opts(c);
-	uint32_t sent = 0, got = 0, number;
 	struct pair p;
 
 	opts.receive_buffers = 16;
 	pair_open_opts(&p, c, 4096, NULL, &opts);
-	while (got < BURST) {
-		size_t len = sizeof(number);
-
-		while (sent < BURST) {
-			int rc = weft_notify(weft_remote_peer(p.to_b), &sent, sizeof(sent));
-
-			if (rc == -WEFT_EQUEUEFULL)
-				break;
-			check_ok(rc);
-			sent++;
-		}
-		net_turn(&p.net);
-		while (weft_receive(p.b, &number, &len, NULL, 0) == 0) {
-			check_int(len, sizeof(number));
-			check(number < BURST && !seen[number]);
-			seen[number] = true;
-			got++;
-		}
-	}
+	net_burst(&p.net, weft_remote_peer(p.to_b), p.b, BURST, BURST);
 	check_int(net_stats(p.a).messages_sent, BURST);
 	check_int(net_stats(p.b).messages_received, BURST);
 	pair_close(&p);

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rails that fail while others work: what was on them goes another way, and they are taken back. */
-#include <string.h>
+#include <errno.h>
 
 #include "net.h"
 
 #define LEN (4u << 20)
-
-static struct weft_peer_info peer_info(const struct weft_peer *peer)
-{
-	struct weft_peer_info info = { .size = sizeof(info) };
-
-	check_ok(weft_peer_info(peer, &info));
-	return info;
-}
 
 /* a follows the scripts, a rail each; b is sound. */
 static void open_scripted(struct pair *p, const struct conform *c, const char *scripts)
@@ -24,26 +16,18 @@ static void open_scripted(struct pair *p, const struct conform *c, const char *s
 	pair_open_opts(p, c, LEN, &ours, &theirs);
 }
 
-static void write_all(struct pair *p, struct weft_batch *batch, uint64_t seed)
+static void move_all(struct pair *p, struct weft_batch *batch, bool read, uint64_t seed)
 {
-	area_fill(&p->mem_a, 0, LEN, seed);
-	for (uint32_t i = 0; i < 4; i++)
-		check_int(weft_batch_write(batch, p->region_a, i * (LEN / 4), p->to_b,
-					   i * (LEN / 4), LEN / 4, 0, 0),
-			  i);
-	net_complete(&p->net, batch, 4);
-	check_holds(&p->mem_b, 0, LEN, seed);
-}
+	struct move move = { read, p->region_a, 0, p->to_b, 0, LEN / 4, 0, 0 };
 
-static void read_all(struct pair *p, struct weft_batch *batch, uint64_t seed)
-{
-	area_fill(&p->mem_b, 0, LEN, seed);
-	for (uint32_t i = 0; i < 4; i++)
-		check_int(weft_batch_read(batch, p->region_a, i * (LEN / 4), p->to_b, i * (LEN / 4),
-					  LEN / 4),
-			  i);
+	area_fill(read ? &p->mem_b : &p->mem_a, 0, LEN, seed);
+	for (int i = 0; i < 4; i++) {
+		check_int(net_add(batch, &move), i);
+		move.offset += LEN / 4;
+		move.remote_offset += LEN / 4;
+	}
 	net_complete(&p->net, batch, 4);
-	check_holds(&p->mem_a, 0, LEN, seed);
+	check_holds(read ? &p->mem_a : &p->mem_b, 0, LEN, seed);
 }
 
 static void failed_rail_is_drained_and_taken_back(const struct conform *c)
@@ -57,12 +41,12 @@ static void failed_rail_is_drained_and_taken_back(const struct conform *c)
 	open_scripted(&p, c, ";down_after=40,down_us=1000000,delay_us=20;");
 	peer = weft_remote_peer(p.to_b);
 	batch = net_batch(p.a, 4);
-	until(&p.net, peer_info(peer).rails_usable == 3);
-	for (round = 0; peer_info(peer).rails_usable == 3; round++) {
+	until(&p.net, net_peer_info(peer).rails_usable == 3);
+	for (round = 0; net_peer_info(peer).rails_usable == 3; round++) {
 		check(round < 1000);
-		(round % 2 ? read_all : write_all)(&p, batch, round);
+		move_all(&p, batch, round % 2, round);
 	}
-	check_int(peer_info(peer).rails_usable, 2);
+	check_int(net_peer_info(peer).rails_usable, 2);
 	check_ok(weft_peer_path(peer, 1, &path));
 	check_int(path.usable, 0);
 	check_int(path.reason, -WEFT_EPEERGONE);
@@ -71,9 +55,9 @@ static void failed_rail_is_drained_and_taken_back(const struct conform *c)
 	check_int(path.usable, 1);
 	check_rc(weft_peer_path(peer, 3, &path), -ENOENT);
 	for (uint64_t end = round + 20; round < end; round++)
-		(round % 2 ? read_all : write_all)(&p, batch, round);
-	until(&p.net, peer_info(peer).rails_usable == 3);
-	write_all(&p, batch, ++round);
+		move_all(&p, batch, round % 2, round);
+	until(&p.net, net_peer_info(peer).rails_usable == 3);
+	move_all(&p, batch, false, ++round);
 	check_int(net_stats(p.a).failed, 0);
 	check(net_stats(p.a).pieces_moved > 0);
 	check_int(net_stats(p.a).peers_gone, 0);
@@ -116,30 +100,10 @@ static void peer_is_gone_with_its_last_rail(const struct conform *c)
 /* Rail 0, which messages go by, fails and comes back; of what it loses some has arrived. */
 static void messages_go_another_way_once_each(const struct conform *c)
 {
-	static bool seen[MESSAGES];
-	uint32_t sent = 0, got = 0, number;
 	struct pair p;
 
-	memset(seen, 0, sizeof(seen));
 	open_scripted(&p, c, "down_after=100,down_us=200000;;");
-	while (got < MESSAGES) {
-		size_t len = sizeof(number);
-
-		for (uint32_t burst = 0; burst < 50 && sent < MESSAGES; burst++) {
-			int rc = weft_notify(weft_remote_peer(p.to_b), &sent, sizeof(sent));
-
-			if (rc == -WEFT_EQUEUEFULL)
-				break;
-			check_ok(rc);
-			sent++;
-		}
-		net_turn(&p.net);
-		while (weft_receive(p.b, &number, &len, NULL, 0) == 0) {
-			check(number < MESSAGES && !seen[number]);
-			seen[number] = true;
-			got++;
-		}
-	}
+	net_burst(&p.net, weft_remote_peer(p.to_b), p.b, MESSAGES, 50);
 	net_run(&p.net, NSEC_PER_SEC / 5);
 	check_int(net_stats(p.b).messages_received, MESSAGES);
 	check(net_stats(p.a).messages_moved > 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -99,6 +100,14 @@ void net_turn(struct net *net)
 		nap();
 }
 
+struct weft_peer_info net_peer_info(const struct weft_peer *peer)
+{
+	struct weft_peer_info info = { .size = sizeof(info) };
+
+	check_ok(weft_peer_info(peer, &info));
+	return info;
+}
+
 void net_run(struct net *net, uint64_t duration_ns)
 {
 	uint64_t end = clock_deadline(clock_ns(), duration_ns);
@@ -137,9 +146,8 @@ struct weft_remote *net_import(struct net *net, struct weft *into, const struct 
 
 static bool peer_connected(const struct weft_peer *peer)
 {
-	struct weft_peer_info info = { .size = sizeof(info) };
+	struct weft_peer_info info = net_peer_info(peer);
 
-	check_ok(weft_peer_info(peer, &info));
 	check_ok(info.reason);
 	return info.connected;
 }
@@ -241,6 +249,35 @@ void net_notify(struct net *net, struct weft_peer *peer, const void *data, size_
 
 	until(net, (rc = weft_notify(peer, data, len)) != -WEFT_EQUEUEFULL);
 	check_ok(rc);
+}
+
+void net_burst(struct net *net, struct weft_peer *peer, struct weft *to, uint32_t count,
+	       uint32_t at_once)
+{
+	bool *seen = calloc(count, sizeof(*seen));
+	uint32_t sent = 0, got = 0, number, i;
+	int rc = 0;
+
+	check(seen);
+	while (got < count) {
+		size_t len = sizeof(number);
+
+		for (i = 0; i < at_once && sent < count; i++) {
+			rc = weft_notify(peer, &sent, sizeof(sent));
+			if (rc == -WEFT_EQUEUEFULL)
+				break;
+			check_ok(rc);
+			sent++;
+		}
+		net_turn(net);
+		while (weft_receive(to, &number, &len, NULL, 0) == 0) {
+			check_int(len, sizeof(number));
+			check(number < count && !seen[number]);
+			seen[number] = true;
+			got++;
+		}
+	}
+	free(seen);
 }
 
 size_t net_receive(struct net *net, struct weft *weft, void *buf, size_t room,

@@ -35,6 +35,7 @@ void net_turn(struct net *net);
 /* Drives for a while. */
 void net_run(struct net *net, uint64_t duration_ns);
 struct weft_stats net_stats(struct weft *weft);
+struct weft_peer_info net_peer_info(const struct weft_peer *peer);
 
 /* Drives until expr is true; fails after limit_ns. */
 #define until_in(net, expr, limit_ns)                                                            \
@@ -89,6 +90,10 @@ int net_move(struct net *net, struct weft *weft, const struct move *move, uint64
 
 /* Sends, again while the queue is full. */
 void net_notify(struct net *net, struct weft_peer *peer, const void *data, size_t len);
+/* Sends count messages to the engine to, at most at_once of them between two turns; each must come
+ * once, in whatever order. */
+void net_burst(struct net *net, struct weft_peer *peer, struct weft *to, uint32_t count,
+	       uint32_t at_once);
 /* Drives until a message is there; room bytes in buf. Returns its length. */
 size_t net_receive(struct net *net, struct weft *weft, void *buf, size_t room,
 		   struct weft_peer **ret);
