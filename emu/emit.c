@@ -435,7 +435,9 @@ void emit_held(struct emu_srd *srd, uint64_t now)
 		srd->held[i] = srd->held[--srd->held_count];
 		end = end > srd->held_count ? srd->held_count : end;
 		held.flow->held--;
-		if (waits && !held_launch(srd, held.flow, held.seq, now))
+		if (!waits)
+			held.flow->full = false; /* it may have been the one that waited for room */
+		else if (!held_launch(srd, held.flow, held.seq, now))
 			held_add(srd, held.flow, held.seq, held.due);
 	}
 	for (i = 0; i < srd->held_count; i++)

@@ -106,6 +106,29 @@ static void stopped_long(void)
 	kit_pair_close(&p);
 }
 
+/* As many packets as the stopped one has room for, all repeated meanwhile: the answers to the first
+ * ones overtake the repetitions, which wait for room. */
+static void stopped_with_no_room_left(void)
+{
+	const uint64_t count = 64 + 32; /* EMU_SMALL_CELLS, EMU_BIG_CELLS */
+	struct kit_pair p;
+	struct kit_wc wc;
+
+	kit_pair_open(&p, &with_recvs, 1 << 20);
+	good(&p, KIT_WRITE);
+	kit_stop(&p.target.peer);
+	for (uint64_t id = 1; id <= count; id++)
+		post(&p, KIT_WRITE, id, 10);
+	until(kit_counter(&p.nic, "retrans_timeout_events") > 0);
+	kit_continue(&p.target.peer);
+	for (uint64_t id = 1; id <= count; id++) {
+		kit_wait(p.ep.send_cq, &wc);
+		check_int(wc.status, IBV_WC_SUCCESS);
+	}
+	good(&p, KIT_WRITE);
+	kit_pair_close(&p);
+}
+
 static void queue_pair_gone(void)
 {
 	struct kit_pair p;
@@ -128,6 +151,7 @@ static const struct kit_case cases[] = {
 	{ "gone/stopped", stopped, { .timeout_ms = 20000 } },
 	{ "gone/stopped-long", stopped_long, { .timeout_ms = 300 } },
 	{ "gone/stopped-long-udp", stopped_long, { .timeout_ms = 300, .udp = true } },
+	{ "gone/stopped-with-no-room-left", stopped_with_no_room_left, { .timeout_ms = 10000 } },
 	{ "gone/queue-pair-gone", queue_pair_gone },
 	{ "gone/queue-pair-gone-udp", queue_pair_gone, { .udp = true } },
 	{ 0 },
