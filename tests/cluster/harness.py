@@ -167,6 +167,9 @@ class Process:
         for thread in self.threads:
             thread.join(10)
         alive.discard(self)
+        # Ids come again: a later process would be taken for the owner.
+        for name in shm_files(self.pid):
+            Path("/dev/shm", name).unlink(missing_ok=True)
 
     def running(self):
         return self.popen.poll() is None
@@ -288,6 +291,11 @@ def assert_one_line(stderr):
     assert text.endswith("\n") and text.count("\n") == 1, f"not one line: {text!r}"
     assert text.startswith("weft"), text
     assert all(ch >= " " for ch in text[:-1]), repr(text)
+
+
+def shm_files(pid):
+    """What libfabric's shm has there for a process."""
+    return [name for name in os.listdir("/dev/shm") if name.startswith(f"{pid}:")]
 
 
 def shm_free():

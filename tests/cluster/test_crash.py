@@ -12,7 +12,9 @@ import pytest
 
 from clib import Client
 from freeze import freeze
-from harness import MIB, PROVIDERS, SLOW, STATUS, STOP_S, Kv, Process, content, free_port, scratch_file, wait_for
+from harness import (
+    MIB, PROVIDERS, SLOW, STATUS, STOP_S, Kv, Process, content, free_port, scratch_file, shm_files, wait_for,
+)
 from load import READ, WRITE, Worker
 from protocol import stats
 
@@ -236,9 +238,11 @@ def test_stopped_client_is_forgotten_and_told(start, connect, provider):
     kv = Kv(server.addr, provider)
     kv.ok("put", "k", "--file", "-", stdin=content(2, MIB))
     assert kv.ok("get", "k") == content(2, MIB)
-    settled(stub)
+    wait_for(lambda: stats(stub)["sessions_forgotten"], 20, lambda: stats(stub))
+    if provider != "efa":
+        # There a piece that the client has accepted before it was stopped may be asked for when it goes on.
+        settled(stub)
     stub.Delete(key=b"large")
-    wait_for(lambda: stats(stub)["pool_used"] < 2 * MIB, 10, lambda: stats(stub))
     process.signal(signal.SIGCONT)
     with os.fdopen(read, "rb") as rest:
         while rest.read(MIB):
@@ -246,6 +250,8 @@ def test_stopped_client_is_forgotten_and_told(start, connect, provider):
     status = process.wait(30 * SLOW)
     assert status in {STATUS[name] for name in SERVER_GONE | {"ENOTFOUND", "EBADREQUEST"}}, process.describe()
     process.assert_sane()
+    settled(stub)
+    wait_for(lambda: stats(stub)["pool_used"] < 2 * MIB, 10, lambda: stats(stub))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -261,7 +267,8 @@ def test_frozen_clients_do_not_hold_up_others(start, connect, provider):
     for worker in healthy:
         summary = worker.finish()
         assert not summary["wrong"] and not summary["errors"], summary
-        assert summary["longest_s"] < 3 * SLOW, summary
+        # Who waited for a stopped client's device would wait longer: TIMEOUT in two_hosts.sh.
+        assert summary["longest_s"] < 5 * SLOW, summary
     for worker in frozen:
         worker.signal(signal.SIGCONT)
     for worker in frozen:
@@ -283,7 +290,7 @@ def test_restarts_leave_nothing_in_shared_memory(start, provider):
         kv = Kv(server.addr, provider)
         kv.ok("put", "k", f"value {number}")
         assert kv.ok("get", "k") == f"value {number}".encode()
-        counts.append(sum(str(server.pid) in name for name in os.listdir("/dev/shm")))
+        counts.append(len(shm_files(server.pid)))
         server.kill()
     server = start(provider, memory_mb=8, port=port)
     Kv(server.addr, provider).ok("ping")

@@ -11,6 +11,7 @@
 
 #include "child.h"
 #include "child_wire.h"
+#include "verdict.h"
 
 #define STORM_BATCHES  4
 #define STORM_CAPACITY 32
@@ -176,6 +177,7 @@ int child_main(int argc, char **argv)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!goes_on)
 		return 2;
+	verdict_sweep_own();
 	f.progress = (uint32_t)strtoul(argv[2], NULL, 10);
 	f.sock = (int)strtol(argv[3], NULL, 10);
 	area_join(&f.area, strtoul(argv[5], NULL, 10), (int)strtol(argv[4], NULL, 10));

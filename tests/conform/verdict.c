@@ -41,9 +41,42 @@ static void verdict_format(const char *format, va_list args)
 		vsnprintf(verdict_out->text, sizeof(verdict_out->text), format, args);
 }
 
+/* libfabric's shm names its files PID:... */
+bool verdict_is_file_of(const char *name, int pid)
+{
+	char start[16];
+	int len = snprintf(start, sizeof(start), "%d:", pid);
+
+	return !strncmp(name, start, (size_t)len);
+}
+
+static int leftovers(int pid, bool removes)
+{
+	DIR *dir = opendir("/dev/shm");
+	struct dirent *entry;
+	int count = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		if (!verdict_is_file_of(entry->d_name, pid))
+			continue;
+		count++;
+		if (removes)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+void verdict_sweep_own(void)
+{
+	leftovers((int)getpid(), true);
+}
+
 void verdict_begin(struct verdict *verdict)
 {
 	verdict_out = verdict;
+	verdict_sweep_own();
 }
 
 void conform_at(const char *file, int line)
@@ -138,33 +171,6 @@ void verdict_started(int pid)
 {
 	if (verdict_out && verdict_out->pid_count < VERDICT_PIDS_MAX)
 		verdict_out->pids[verdict_out->pid_count++] = pid;
-}
-
-/* libfabric's shm names its files PID:... */
-bool verdict_is_file_of(const char *name, int pid)
-{
-	char start[16];
-	int len = snprintf(start, sizeof(start), "%d:", pid);
-
-	return !strncmp(name, start, (size_t)len);
-}
-
-static int leftovers(int pid, bool removes)
-{
-	DIR *dir = opendir("/dev/shm");
-	struct dirent *entry;
-	int count = 0;
-
-	while (dir && (entry = readdir(dir))) {
-		if (!verdict_is_file_of(entry->d_name, pid))
-			continue;
-		count++;
-		if (removes)
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	}
-	if (dir)
-		closedir(dir);
-	return count;
 }
 
 bool verdict_leftover(int pid)

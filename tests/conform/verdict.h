@@ -27,7 +27,7 @@ struct verdict {
 
 /* NULL when there is no memory. */
 struct verdict *verdict_open(void);
-/* In the case's process: where to write. */
+/* In the case's process: where to write. Sweeps too. */
 void verdict_begin(struct verdict *verdict);
 /* In the runner: "FILE:LINE" of the last check that the case entered. */
 void verdict_where(struct verdict *verdict, char *text, size_t size);
@@ -38,6 +38,8 @@ void verdict_started(int pid);
 bool verdict_is_file_of(const char *name, int pid);
 /* Whether a shared-memory file of the process is left in /dev/shm. */
 bool verdict_leftover(int pid);
+/* Removes what an earlier process with the id of this one has left: ids come again. */
+void verdict_sweep_own(void);
 /* Removes what killed processes of a case could not remove themselves. */
 void verdict_sweep(const struct verdict *verdict, int pid);
 
