@@ -135,7 +135,8 @@ struct weft_region {
 	_Atomic bool closing;
 	struct list holdings; /* struct holding by region_link */
 	uint64_t haunted_ns;  /* until when packets of peers that are gone may come; 0: never */
-	struct pin pins[];    /* one per rail */
+	uint64_t ask_ns, ask_pause_ns; /* closing: when its holders are asked again */
+	struct pin pins[];             /* one per rail */
 };
 
 /* A peer's use of one of our regions. */
@@ -144,7 +145,6 @@ struct holding {
 	struct weft_region *region;
 	struct weft_peer *peer;
 	uint32_t count; /* imports not released */
-	bool revoke_sent;
 };
 
 struct weft_remote {

@@ -10,6 +10,9 @@
 
 #define ACCESS_ALL  (WEFT_REMOTE_READ | WEFT_REMOTE_WRITE)
 #define REGIONS_MAX 1048576u
+/* A holder that has died is found out by being asked. The pause doubles. */
+#define ASK_FIRST_NS (50 * NSEC_PER_MSEC)
+#define ASK_LAST_NS  (2 * NSEC_PER_SEC)
 
 static int pin_refused(const struct rail *rail, const struct weft_region *region, int rc)
 {
@@ -144,23 +147,43 @@ void region_free(struct weft_region *region)
 	mem_free(region);
 }
 
+static void ask_holders(struct weft_region *region, bool again)
+{
+	struct wire_grant grant = { .region = region->slot, .generation = region->generation };
+	struct list *link, *after;
+	struct weft_peer *peer;
+
+	list_for_each_safe(link, after, &region->holdings)
+	{
+		peer = list_entry(link, struct holding, region_link)->peer;
+		if (!again || list_empty(&peer->outbox))
+			peer_control(peer, WIRE_REVOKE, &grant);
+	}
+}
+
+static void ask_again(struct weft_region *region)
+{
+	uint64_t now_ns = clock_ns();
+
+	if (now_ns >= region->ask_ns) {
+		region->ask_ns = now_ns + region->ask_pause_ns;
+		if (region->ask_pause_ns < ASK_LAST_NS)
+			region->ask_pause_ns *= 2;
+		ask_holders(region, true);
+	}
+	engine_timer(region->weft, region->ask_ns);
+}
+
 static int start_revoke(struct weft *weft, void *arg)
 {
 	struct weft_region *region = arg;
-	struct wire_grant grant = { .region = region->slot, .generation = region->generation };
-	struct holding *holding;
-	struct list *link, *after;
 
 	(void)weft;
-	atomic_store_explicit(&region->closing, true, memory_order_relaxed);
-	list_for_each_safe(link, after, &region->holdings)
-	{
-		holding = list_entry(link, struct holding, region_link);
-		if (holding->revoke_sent)
-			continue;
-		holding->revoke_sent = true;
-		peer_control(holding->peer, WIRE_REVOKE, &grant);
-	}
+	if (atomic_exchange_explicit(&region->closing, true, memory_order_relaxed))
+		return 0;
+	region->ask_pause_ns = ASK_FIRST_NS;
+	region->ask_ns = clock_ns() + ASK_FIRST_NS;
+	ask_holders(region, false);
 	return 0;
 }
 
@@ -232,6 +255,8 @@ static int poll_unregister(struct weft *weft, void *arg)
 	(void)weft;
 	wait->done = wait->region->flights == 0 && wait->region->holders == 0 &&
 		     !is_haunted(wait->region);
+	if (wait->region->holders)
+		ask_again(wait->region);
 	return 0;
 }
 
