@@ -56,6 +56,10 @@ static int engine_report(const struct engine *engine)
 		.cpu_initiator_s = engine->pair.cpu_s,
 		.cpu_target_s = engine->pair.target_cpu_s,
 		.latency = engine->meter.latency,
+		.series = engine->meter.series,
+		.series_ns = engine->meter.series_ns,
+		.series_n = engine->meter.series_n,
+		.start_ns = engine->meter.start_ns,
 	};
 
 	return report_print(&r);
@@ -64,7 +68,8 @@ static int engine_report(const struct engine *engine)
 static int engine_buffer(struct engine *engine)
 {
 	const bool source = engine->pair.target == (engine->opts.mode == BENCH_READ);
-	const uint32_t n = engine->opts.window;
+	const uint64_t used = (uint64_t)engine->opts.batches * engine->opts.batch;
+	const uint32_t n = used < engine->opts.window ? (uint32_t)used : engine->opts.window;
 	const uint64_t len = slots_bytes(n, engine->opts.size);
 	const uint32_t access =
 		engine->pair.target ? WEFT_REMOTE_READ | WEFT_REMOTE_WRITE : WEFT_LOCAL;
@@ -176,6 +181,8 @@ static int engine_initiator(struct engine *engine)
 	if (!rc)
 		rc = meter_open(&engine->meter, &engine->pair, engine->opts.warm,
 				engine->opts.seconds);
+	if (!rc && engine->opts.series)
+		rc = meter_series(&engine->meter, engine->opts.series);
 	if (!rc)
 		rc = engine_modes[engine->opts.mode].initiator(engine);
 	ended = pair_close(&engine->pair, rc ? 0 : BENCH_JOIN_S);

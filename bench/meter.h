@@ -23,11 +23,17 @@ struct meter {
 	uint64_t ops;      /* done in this phase */
 	uint64_t measured_ops;
 	uint64_t measured_ns;
+	uint64_t *series; /* operations of each series_ns of the measured time; NULL: not wanted */
+	uint64_t series_ns;
+	uint32_t series_n;
 };
 
 int meter_open(struct meter *m, struct pair *pair, uint64_t warm_ns, uint64_t measure_ns);
+/* Counts by parts of the measured time, too. To be called right after meter_open(). */
+int meter_series(struct meter *m, uint64_t part_ns);
 void meter_close(struct meter *m);
 bool meter_advance(struct meter *m, uint64_t now_ns);
+void meter_series_done(struct meter *m, uint64_t now_ns, uint64_t n);
 
 /* To be called with the time after completions: false when the measured time is over. */
 static inline bool meter_goes_on(struct meter *m, uint64_t now_ns)
@@ -48,6 +54,8 @@ static inline void meter_done(struct meter *m, uint64_t posted_ns, uint64_t now_
 	m->ops += n;
 	m->last_ns = now_ns;
 	hist_record_n(m->latency, now_ns - posted_ns, n);
+	if (m->series && m->pair->seen == PAIR_MEASURE)
+		meter_series_done(m, now_ns, n);
 }
 
 static inline bool meter_stalled(const struct meter *m)

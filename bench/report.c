@@ -36,6 +36,19 @@ static void report_figures(struct json *json, const struct report *r)
 	json_double(json, "cpu_s_per_gb", gb > 0 ? cpu / gb : 0);
 }
 
+/* Times are those of CLOCK_MONOTONIC, so that what others did can be put beside. */
+static void report_series(struct json *json, const struct report *r)
+{
+	uint32_t i;
+
+	json_u64(json, "start_ns", r->start_ns);
+	json_u64(json, "series_ns", r->series_ns);
+	json_array(json, "series");
+	for (i = 0; i < r->series_n; i++)
+		json_u64(json, NULL, r->series[i]);
+	json_array_end(json);
+}
+
 int report_print(const struct report *r)
 {
 	struct json json;
@@ -44,6 +57,8 @@ int report_print(const struct report *r)
 	json_object(&json, NULL);
 	report_setting(&json, r);
 	report_figures(&json, r);
+	if (r->series)
+		report_series(&json, r);
 	json_object_end(&json);
 	putchar('\n');
 	return json_end(&json);

@@ -21,6 +21,9 @@ struct report {
 	uint64_t ops; /* done in that time */
 	double cpu_initiator_s, cpu_target_s;
 	const struct hist *latency;
+	const uint64_t *series; /* as in struct meter */
+	uint64_t series_ns, start_ns;
+	uint32_t series_n;
 };
 
 /* Prints to stdout. 0 or a negative code. */

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from lib import engine, kv, machine, procs, table
+from lib import engine, kv, machine, procs, rails, table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -20,7 +20,7 @@ def parse(argv):
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true",
                         help="fewer sizes, shorter and fewer repeats: minutes, wide intervals")
-    parser.add_argument("--only", choices=("engine", "kv"), help="only this part")
+    parser.add_argument("--only", choices=tuple(PARTS), help="only this part")
     parser.add_argument("--provider", action="append", choices=("tcp", "shm"),
                         help="only this way; can be repeated")
     parser.add_argument("--size", action="append", type=int, metavar="BYTES",
@@ -83,6 +83,19 @@ def run_kv(args, build_dir, progress):
     return results
 
 
+def run_rails(args, build_dir, progress):
+    results = []
+    for case in rails.cases():
+        progress.show(f"rails {case.name}")
+        results.append(rails.measure(case, args.repeats, build_dir))
+    progress.clear()
+    print("\n".join(rails.tables(results)), end="\n\n", flush=True)
+    return results
+
+
+PARTS = {"engine": run_engine, "rails": run_rails, "kv": run_kv}
+
+
 def plain(value):
     """For json: dataclasses as dicts."""
     if dataclasses.is_dataclass(value):
@@ -92,7 +105,8 @@ def plain(value):
 
 def notes(document):
     """What the reader of the tables must know."""
-    disturbed = sum(bool(r["disturbed"]) for r in document.get("engine", []))
+    disturbed = sum(bool(r["disturbed"]) for part in ("engine", "rails")
+                    for r in document.get(part, []))
     disturbed += sum(bool(c["disturbed"]) for c in document.get("kv", {}).get("cases", []))
     yield "met: the median meets the bound; in CI: only its 95 % interval does, which counts as met"
     yield "unclear: the interval is too wide to tell (ends more than a factor 2 apart)"
@@ -108,10 +122,9 @@ def main(argv):
                 "seconds": args.seconds}
     progress = Progress()
     try:
-        if args.only != "kv":
-            document["engine"] = run_engine(args, build_dir, progress)
-        if args.only != "engine":
-            document["kv"] = run_kv(args, build_dir, progress)
+        for part, run in PARTS.items():
+            if args.only in (None, part):
+                document[part] = run(args, build_dir, progress)
         print("\n".join(notes(document)))
     except procs.Failed as error:
         progress.clear()

@@ -30,9 +30,34 @@ def run_json(command, limit_s=RUN_LIMIT_S):
         raise missing(text[0]) from error
     except subprocess.TimeoutExpired as error:
         raise Failed(f"{' '.join(text)}: no end after {limit_s} s") from error
-    if done.returncode:
-        raise Failed(f"{' '.join(text)}: exit {done.returncode}: {done.stderr.strip()}")
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return parsed(text, done.returncode, done.stdout, done.stderr)
+
+
+def parsed(command, status, out, errors):
+    if status:
+        raise Failed(f"{' '.join(command)}: exit {status}: {errors.strip()}")
+    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+
+
+@contextlib.contextmanager
+def started(command):
+    """A program that runs beside; json_of() waits for its end. Ended with the block."""
+    process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, preexec_fn=_die_with_parent)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def json_of(process, limit_s=RUN_LIMIT_S):
+    """The JSON lines of a started program, when it has ended."""
+    try:
+        out, errors = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"{' '.join(process.args)}: no end after {limit_s} s") from error
+    return parsed(process.args, process.returncode, out, errors)
 
 
 def free_port():

@@ -124,7 +124,8 @@ static void others_go_on_while_one_is_stopped(const struct conform *c)
 	check(clock_ns() - start_ns < deadline_ns + 2 * CONFORM_SLACK_NS);
 	conform_note("%llu rounds with the other peer meanwhile", (unsigned long long)rounds);
 	check_slow_results(c, batch);
-	check(rounds >= 50 || !c->row->needs_target);
+	/* One that was held up would have lasted until the deadline. */
+	check(rounds > 2 || !c->row->needs_target);
 	child_resume(&t.slow);
 	until(&t.net, weft_batch_quiesce(batch, 0) == 0);
 	check_ok(weft_batch_reset(batch));
