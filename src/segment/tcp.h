@@ -39,6 +39,7 @@ enum tcp_state {
 struct tcp_connection {
 	int fd;
 	enum tcp_state state;
+	uint64_t number; /* the oldest has the least */
 	uint64_t born_ns, moved_ns;
 	char name[WEFT_NAME_MAX + 1]; /* of the entry sent last, or the one asked for */
 	bool all, last;               /* last: what is in buf ends the answer */
@@ -68,6 +69,7 @@ struct tcp_publisher {
 	struct tcp_connection **connections; /* settings.connections */
 	struct pollfd *fds;                  /* two more */
 	uint32_t connection_count;
+	uint64_t next_number;
 	uint64_t resume_ns; /* accepts nothing before: no descriptors */
 };
 

@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "segment/tcp.h"
 
-#define ACCEPTS_PER_ROUND 64u
+#define ACCEPTS_PER_ROUND 16u /* then those that are there get their turn */
 #define DRAIN_PER_ROUND   (256u * 1024)
 #define ACCEPT_PAUSE_NS   (100 * NSEC_PER_MSEC) /* when no descriptor is free */
 
@@ -44,7 +44,7 @@ static bool drop_oldest(struct tcp_publisher *publisher)
 	if (!publisher->connection_count)
 		return false;
 	for (i = 1; i < publisher->connection_count; i++)
-		if (all[i]->born_ns < all[oldest]->born_ns)
+		if (all[i]->number < all[oldest]->number)
 			oldest = i;
 	if (all[oldest]->state != TCP_DRAINING)
 		count(&publisher->counters.displaced, 1);
@@ -233,8 +233,12 @@ static void adopt(struct tcp_publisher *publisher, int fd, uint64_t now_ns)
 	}
 	connection->fd = fd;
 	connection->born_ns = connection->moved_ns = now_ns;
+	connection->number = ++publisher->next_number;
 	publisher->connections[publisher->connection_count++] = connection;
 	count(&publisher->counters.open, 1);
+	/* Who has asked already is answered before anybody can displace it. */
+	if (!move(publisher, connection, now_ns))
+		drop(publisher, publisher->connection_count - 1);
 }
 
 /* Without a free descriptor accept4() does not even look whether somebody is there. */

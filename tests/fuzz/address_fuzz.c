@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "fuzz.h"
+#include <weft/weft.h>
 
 static void check_line(const char *text)
 {
