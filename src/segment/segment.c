@@ -75,6 +75,16 @@ static bool is_same(const struct part *part, const struct lookup_entry *entry)
 	       weft_remote_status(part->remote) == 0;
 }
 
+/* An import alone may leave the first word to the other side for a while; here it is waited for. */
+static int need_peer(struct weft *weft, void *arg)
+{
+	const struct weft_remote *remote = arg;
+
+	(void)weft;
+	contact_begin(remote->peer, true);
+	return 0;
+}
+
 /* Takes the entry over when it succeeds. */
 static int new_part(struct weft *weft, struct lookup_entry *entry, struct part **ret)
 {
@@ -89,6 +99,7 @@ static int new_part(struct weft *weft, struct lookup_entry *entry, struct part *
 		mem_free(part);
 		return rc;
 	}
+	engine_run(weft, need_peer, part->remote);
 	part->entry = entry;
 	*ret = part;
 	return 0;
