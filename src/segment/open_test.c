@@ -95,6 +95,41 @@ static void a_failed_refresh_changes_nothing(void **state)
 	pair_close(pair);
 }
 
+/* A transfer that never ends keeps its remote, through a refresh and a close, until the engine
+ * goes. */
+static void what_is_under_way_stays(void **state)
+{
+	struct weft_opts opts = { .size = sizeof(opts),
+				  .provider = "loop",
+				  .devices = "hang_every=1" };
+	struct pair *pair = pair_open("127.0.0.1:0", WEFT_PROGRESS_THREAD);
+	struct weft_stats stats = { .size = sizeof(stats) };
+	struct weft_region *local;
+	struct weft_batch *batch;
+	struct weft_remote *old;
+
+	(void)state;
+	weft_close(pair->opener);
+	assert_int_equal(weft_open(&pair->opener, &opts), 0);
+	assert_int_equal(weft_register(pair->opener, pair->near, LEN, WEFT_LOCAL, &local), 0);
+	offer(pair, 0, WEFT_REMOTE_WRITE, "x");
+	assert_int_equal(try_open(pair, ""), 0);
+	old = weft_segment_remote(pair->segment, "x");
+	assert_int_equal(weft_batch_open(pair->opener, NULL, &batch), 0);
+	assert_int_equal(weft_batch_write(batch, local, 0, old, 0, 100, 0, 0), 0);
+	assert_int_equal(weft_submit(batch, WEFT_FOREVER), 0);
+	do {
+		assert_int_equal(weft_stats(pair->opener, &stats), 0);
+	} while (!stats.in_flight);
+	assert_int_equal(weft_segment_close(pair->segment), -WEFT_ENOTQUIET);
+	/* The owner cannot have it back either, and the name stays taken until it can. */
+	assert_int_equal(weft_withdraw(pair->publisher, "x", 0), -WEFT_ENOTQUIET);
+	assert_int_equal(weft_segment_refresh(pair->segment, LIMIT_NS), 0);
+	assert_int_equal(weft_segment_count(pair->segment), 0);
+	assert_int_equal(weft_segment_close(pair->segment), -WEFT_ENOTQUIET);
+	pair_close(pair);
+}
+
 static void wrong_arguments(void **state)
 {
 	struct pair *pair = pair_open("127.0.0.1:0", WEFT_PROGRESS_THREAD);
@@ -204,6 +239,7 @@ int main(void)
 		cmocka_unit_test(an_opener_that_drives_itself),
 		cmocka_unit_test(names_come_and_go),
 		cmocka_unit_test(a_failed_refresh_changes_nothing),
+		cmocka_unit_test(what_is_under_way_stays),
 		cmocka_unit_test(wrong_arguments),
 		cmocka_unit_test(silence_ends_by_the_deadline),
 		cmocka_unit_test(without_memory_nothing_is_lost),
