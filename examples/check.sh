@@ -23,15 +23,15 @@ make -C "$stage" LDFLAGS="-Wl,-rpath-link,$lib ${EXAMPLE_LDFLAGS:-}"
 
 cd "$stage"
 head -c 5000000 /dev/urandom >in
-./copy receive copy.d out 6000000 &
+./copy receive 127.0.0.1:0 out 6000000 >copy.address &
 receiver=$!
 tries=0
-while [ ! -e copy.d ]; do
+while [ ! -s copy.address ]; do
 	tries=$((tries + 1))
-	[ $tries -lt 300 ] || { echo "no descriptor from the receiver" >&2; exit 1; }
+	[ $tries -lt 300 ] || { echo "no address from the receiver" >&2; exit 1; }
 	sleep 0.1
 done
-./copy send copy.d in
+./copy send "$(cat copy.address)" in
 wait $receiver
 cmp in out
 

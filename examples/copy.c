@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A file from one process to another by one-sided writes. The receiver registers memory and leaves
- * its descriptor in a file (any other way to carry a few bytes does as well); the sender writes
- * into that memory and says when it is done.
+ * A file from one host to another by one-sided writes. The receiver publishes memory under a name
+ *at ADDRESS ("10.0.0.2:7070"; the other examples carry descriptors in files instead); the sender
+ * opens that, writes into the memory and says when it is done.
  *
- *	./copy receive DESCRIPTOR OUTPUT BYTES &
- *	./copy send DESCRIPTOR INPUT
+ *	./copy receive ADDRESS OUTPUT BYTES &
+ *	./copy send ADDRESS INPUT
  */
 #include <stdlib.h>
 #include <string.h>
+#include <weft/segment.h>
 
 #include "carry.h"
 
 #define PIECE (1024u * 1024)
+#define NAME  "copy"
 
 /* A whole file under its final name only, so that a reader never sees a part. */
 static int save(const char *path, const void *data, size_t len)
@@ -60,12 +62,11 @@ static int wait_for_sender(struct weft *weft, unsigned long long *placed)
 	return 0;
 }
 
-static int receive(struct weft *weft, const char *descriptor_path, const char *path, size_t size)
+static int receive(struct weft *weft, const char *address, const char *path, size_t size)
 {
-	char descriptor[WEFT_DESCRIPTOR_MAX];
-	size_t len = sizeof(descriptor);
 	char *memory = calloc(1, size + 1);
 	unsigned long long placed = 0;
+	struct weft_publisher *publisher;
 	struct weft_region *region;
 	int rc;
 
@@ -73,11 +74,16 @@ static int receive(struct weft *weft, const char *descriptor_path, const char *p
 		return 1;
 	rc = weft_register(weft, memory, size, WEFT_REMOTE_WRITE, &region);
 	if (!rc)
-		rc = weft_export(region, descriptor, &len);
-	if (rc)
-		rc = fail("register", rc);
-	else
-		rc = save(descriptor_path, descriptor, len) ? 1 : wait_for_sender(weft, &placed);
+		rc = weft_publisher_open(weft, address, NULL, &publisher);
+	if (!rc)
+		rc = weft_publish(publisher, NAME, region);
+	if (rc) {
+		rc = fail("publish", rc);
+	} else {
+		printf("%s\n", weft_publisher_address(publisher));
+		fflush(stdout);
+		rc = wait_for_sender(weft, &placed);
+	}
 	if (!rc && (placed > size || save(path, memory, placed)))
 		rc = 1;
 	weft_close(weft); /* before the memory goes */
@@ -107,53 +113,56 @@ static int write_all(struct weft *weft, struct weft_region *region, struct weft_
 	return rc;
 }
 
-static int send_file(struct weft *weft, const void *descriptor, size_t descriptor_len, void *data,
-		     size_t len)
+static int send_file(struct weft *weft, const char *address, void *data, size_t len)
 {
+	struct weft_segment *segment;
 	struct weft_region *region;
-	struct weft_remote *remote;
+	struct weft_remote *remote = NULL;
 	char text[32];
 	int rc, n;
 
 	rc = weft_register(weft, data, len ? len : 1, WEFT_LOCAL, &region);
 	if (!rc)
-		rc = weft_import(weft, descriptor, descriptor_len, &remote);
+		rc = weft_segment_open(weft, address, 10 * SECOND, &segment);
 	if (!rc)
-		rc = write_all(weft, region, remote, len);
+		remote = weft_segment_remote(segment, NAME);
+	if (!rc)
+		rc = remote ? write_all(weft, region, remote, len) : -WEFT_ENONAME;
 	n = snprintf(text, sizeof(text), "%zu", len);
 	if (!rc)
 		rc = weft_notify(weft_remote_peer(remote), text, (size_t)n);
 	return rc ? fail("send", rc) : 0;
 }
 
-static int send_path(struct weft *weft, const char *descriptor_path, const char *path)
+static int send_path(struct weft *weft, const char *address, const char *path)
 {
-	size_t descriptor_len = 0, len = 0;
-	void *descriptor = load(descriptor_path, &descriptor_len), *data = load(path, &len);
+	size_t len = 0;
+	void *data = load(path, &len);
 	int rc = 1;
 
-	if (descriptor && data)
-		rc = send_file(weft, descriptor, descriptor_len, data, len);
+	if (data)
+		rc = send_file(weft, address, data, len);
 	else
-		perror("reading");
+		perror(path);
 	weft_close(weft); /* sends what is left, then lets the memory go */
-	free(descriptor);
 	free(data);
 	return rc;
 }
 
 int main(int argc, char **argv)
 {
-	struct weft_opts opts = { .size = sizeof(opts), .bind_addr = "127.0.0.1" };
+	struct weft_opts opts = { .size = sizeof(opts) };
 	struct weft *weft;
 	int rc;
 
 	if (!(argc == 5 && !strcmp(argv[1], "receive")) &&
 	    !(argc == 4 && !strcmp(argv[1], "send"))) {
-		fprintf(stderr, "usage: copy receive DESCRIPTOR OUTPUT BYTES\n"
-				"       copy send DESCRIPTOR INPUT\n");
+		fprintf(stderr, "usage: copy receive ADDRESS OUTPUT BYTES\n"
+				"       copy send ADDRESS INPUT\n");
 		return 2;
 	}
+	if (!strncmp(argv[2], "127.", 4)) /* both on one host, which may have no other address */
+		opts.bind_addr = "127.0.0.1";
 	rc = weft_open(&weft, &opts);
 	if (rc)
 		return fail("open", rc);

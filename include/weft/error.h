@@ -51,6 +51,8 @@
 	X(EMESSAGE,     1020, 16, "a malformed message came from the network", \
 	  "check that both sides are weft and that nothing rewrites the traffic") \
 	X(ECLOSED,      1021, 11, "the engine is closing", "open a new engine") \
+	X(ENONAME,      1022,  3, "nothing is published under this name", \
+	  "open the address without a name to see what there is") \
 	X(ENOTFOUND,    1100,  3, "no such key", "put it first; it may have expired") \
 	X(EKEYSIZE,     1101,  4, "the key has an impossible size", "use 1 to 4096 bytes") \
 	X(ETOOLARGE,    1102,  4, "the value is larger than allowed", \
@@ -61,7 +63,7 @@
 	X(ECHECKSUM,    1105,  7, "the content does not match its checksum", \
 	  "put the value again and check the memory of both hosts") \
 	X(EUNAVAILABLE, 1106,  8, "the server is not reachable", \
-	  "check that weft serve runs at this address and that the port is open") \
+	  "check that weft serve, or the publisher, runs at this address and that the port is open") \
 	X(EBUFFER,      1107,  4, "the value does not fit the buffer", "use a larger buffer") \
 	X(EPROTOCOL,    1108, 16, "the other side does not speak this protocol", \
 	  "check that the address is a weft server") \

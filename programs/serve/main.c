@@ -80,7 +80,7 @@ static void block_signals(sigset_t *set)
 }
 
 static int open_server(struct server **ret, const struct serve_values *values,
-		       const struct rpc_address *address)
+		       const struct address *address)
 {
 	struct server_opts opts = {
 		.provider = values->provider,
@@ -116,7 +116,7 @@ static int open_service(struct service **ret, const struct serve_values *values,
 }
 
 /* The one line on stdout. False: nobody can read it. */
-static bool say_ready(const struct serve_values *values, const struct rpc_address *address,
+static bool say_ready(const struct serve_values *values, const struct address *address,
 		      struct server *server, const struct service *service)
 {
 	char ways[256];
@@ -157,7 +157,7 @@ static void stop(const struct serve_values *values, struct server *server, struc
 		log_warn("transfers were cut off", log_str("why", weft_strerror(rc)));
 }
 
-static int serve(const struct serve_values *values, const struct rpc_address *address,
+static int serve(const struct serve_values *values, const struct address *address,
 		 const sigset_t *set)
 {
 	struct service *service = NULL;
@@ -187,7 +187,7 @@ static int serve(const struct serve_values *values, const struct rpc_address *ad
 
 int main(int argc, char **argv)
 {
-	struct rpc_address address;
+	struct address address;
 	struct serve_values values;
 	struct opt_result result;
 	sigset_t set;
@@ -201,7 +201,7 @@ int main(int argc, char **argv)
 				     values.max_value_mb, values.memory_mb);
 	log_init((enum log_level)values.log_level, values.json_log);
 	rpc_set_log(grpc_log, NULL);
-	rc = rpc_address_parse(&address, values.listen_addr);
+	rc = address_parse(&address, values.listen_addr);
 	if (rc)
 		return fail(rc);
 	block_signals(&set);

@@ -14,6 +14,8 @@
 
 #include <weft/weft.h>
 
+#include "base/address.h"
+
 /* Largest message in either direction, bytes: a value of 64 MiB and what is around it. */
 #define RPC_MESSAGE_MAX ((64u << 20) + (64u << 10))
 
@@ -37,16 +39,6 @@ enum rpc_status {
 
 /* Where gRPC's log lines of the whole process go, from any thread; NULL: nowhere. */
 void rpc_set_log(weft_log_fn log, void *ctx);
-
-/* An address, "HOST:PORT", "[V6]:PORT", either with "http://" in front and "/" behind. */
-#define RPC_HOST_MAX 256
-struct rpc_address {
-	char host[RPC_HOST_MAX]; /* without brackets */
-	uint16_t port;
-	bool v6; /* host is a literal IPv6 address */
-};
-/* -EINVAL with the detail when text is not an address. */
-int rpc_address_parse(struct rpc_address *address, const char *text);
 
 /* --- server ------------------------------------------------------------------------------------
  */

@@ -14,7 +14,7 @@
 #include "control/rpc.h"
 #include "control/rpc_core.h"
 
-#define CHANNEL_ADDRESS_MAX (RPC_HOST_MAX + 16)
+#define CHANNEL_ADDRESS_MAX (ADDRESS_HOST_MAX + 16)
 #define CHANNEL_BACKOFF_MS  100
 #define CHANNEL_RETRY_MS    1000
 #define CHANNEL_CONNECT_MS  5000
@@ -93,9 +93,9 @@ static grpc_channel *channel_create(const struct rpc_channel *channel)
 
 int rpc_channel_open(struct rpc_channel **ret, const char *addr)
 {
-	struct rpc_address address;
+	struct address address;
 	struct rpc_channel *channel;
-	int rc = rpc_address_parse(&address, addr);
+	int rc = address_parse(&address, addr);
 
 	if (rc)
 		return rc;

@@ -64,7 +64,7 @@ static bool listen_may_skip(int rc)
 	return rc == -EADDRNOTAVAIL || rc == -EAFNOSUPPORT;
 }
 
-int rpc_listen(const struct rpc_address *address, rpc_listen_fn listen_fn, void *ctx, uint16_t *ret)
+int rpc_listen(const struct address *address, rpc_listen_fn listen_fn, void *ctx, uint16_t *ret)
 {
 	struct addrinfo hints = { .ai_family = AF_UNSPEC,
 				  .ai_socktype = SOCK_STREAM,

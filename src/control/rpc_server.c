@@ -140,7 +140,7 @@ static int server_init(struct rpc_server *server, const struct rpc_server_opts *
 }
 
 static int server_serve(struct rpc_server *server, const struct rpc_server_opts *opts,
-			const struct rpc_address *address)
+			const struct address *address)
 {
 	int rc = server_start_workers(server, opts->threads ? opts->threads : SERVER_THREADS);
 
@@ -155,9 +155,9 @@ static int server_serve(struct rpc_server *server, const struct rpc_server_opts 
 
 int rpc_server_open(struct rpc_server **ret, const struct rpc_server_opts *opts)
 {
-	struct rpc_address address;
+	struct address address;
 	struct rpc_server *server;
-	int rc = rpc_address_parse(&address, opts->addr);
+	int rc = address_parse(&address, opts->addr);
 
 	if (rc)
 		return rc;

@@ -42,12 +42,12 @@ static void addresses_are_read_strictly(void **state)
 		{ "host:1/path", NULL, 0 },
 		{ "ho st:1", NULL, 0 },
 	};
-	char longer[RPC_HOST_MAX + 8];
-	struct rpc_address address;
+	char longer[ADDRESS_HOST_MAX + 8];
+	struct address address;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int rc = rpc_address_parse(&address, rows[i].text);
+		int rc = address_parse(&address, rows[i].text);
 
 		if (!rows[i].host) {
 			assert_int_equal(rc, -EINVAL);
@@ -58,8 +58,8 @@ static void addresses_are_read_strictly(void **state)
 		assert_int_equal(address.port, rows[i].port);
 	}
 	memset(longer, 'a', sizeof(longer));
-	strcpy(longer + RPC_HOST_MAX, ":1");
-	assert_int_equal(rpc_address_parse(&address, longer), -EINVAL);
+	strcpy(longer + ADDRESS_HOST_MAX, ":1");
+	assert_int_equal(address_parse(&address, longer), -EINVAL);
 	assert_int_equal(rpc_channel_open(&(struct rpc_channel *){ NULL }, "127.0.0.1:0"), -EINVAL);
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "engine/attach.h"
 #include "engine/engine.h"
 #include "engine/open.h"
 
@@ -170,6 +171,7 @@ static void init_lists(struct weft *weft)
 	list_init(&weft->idle_batches);
 	list_init(&weft->ended);
 	list_init(&weft->received);
+	list_init(&weft->attached);
 	weft->wake_fd = weft->event_fd = weft->pid_epoll = weft->bell_fd = -1;
 	weft->next_deadline_ns = UINT64_MAX;
 }
@@ -423,6 +425,7 @@ void weft_close(struct weft *weft)
 
 	if (!weft)
 		return;
+	engine_close_attached(weft);
 	if (weft->thread_mode)
 		engine_thread_stop(weft);
 	weft->on_message = NULL;

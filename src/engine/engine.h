@@ -260,7 +260,8 @@ struct weft {
 	uint64_t haunted_ns; /* when to wake who waits for a haunted region; 0: nobody does */
 	uint32_t *turns;     /* for each record of flights: see flight_context() */
 	struct list peers, dead_peers, ready, active, idle_batches;
-	struct list ended; /* batches whose on_done is to be called */
+	struct list ended;    /* batches whose on_done is to be called */
+	struct list attached; /* see attach.h */
 	struct map peer_by_id, peer_by_slot;
 	uint32_t peer_count, next_peer_slot;
 	struct map regions; /* slot -> struct weft_region */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses as users and clients give them (control/rpc.h). Input: the text. */
-#include "control/rpc.h"
+/* Addresses as users and clients give them (base/address.h). Input: the text. */
+#include "base/address.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "fuzz.h"
+#include <weft/weft.h>
 
 static void check_line(const char *text)
 {
@@ -18,17 +19,17 @@ static void check_line(const char *text)
 }
 
 /* What was understood, written out and read again, is the same. */
-static void check_again(const struct rpc_address *address)
+static void check_again(const struct address *address)
 {
-	char text[RPC_HOST_MAX + 32];
-	struct rpc_address again;
+	char text[ADDRESS_HOST_MAX + 32];
+	struct address again;
 
 	FUZZ_CHECK(memchr(address->host, 0, sizeof(address->host)));
 	FUZZ_CHECK(address->host[0]);
 	check_line(address->host);
 	snprintf(text, sizeof(text), address->v6 ? "http://[%s]:%u/" : "%s:%u", address->host,
 		 address->port);
-	FUZZ_CHECK(rpc_address_parse(&again, text) == 0);
+	FUZZ_CHECK(address_parse(&again, text) == 0);
 	FUZZ_CHECK(!strcmp(again.host, address->host));
 	FUZZ_CHECK(again.port == address->port && again.v6 == address->v6);
 }
@@ -36,7 +37,7 @@ static void check_again(const struct rpc_address *address)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
-	struct rpc_address address;
+	struct address address;
 	int rc;
 
 	FUZZ_CHECK(text);
@@ -44,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(text, data, size);
 	text[size] = '\0';
 	err_clear();
-	rc = rpc_address_parse(&address, text);
+	rc = address_parse(&address, text);
 	FUZZ_CHECK(rc == 0 || rc == -EINVAL);
 	if (rc)
 		check_line(weft_error_detail());

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/address.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/opt.h"
-#include "control/rpc.h"
 
 static int address_bad(const char *text, const char *why)
 {
@@ -43,9 +44,9 @@ static bool address_host(const char *host, bool v6)
 					   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")];
 }
 
-int rpc_address_parse(struct rpc_address *address, const char *text)
+int address_parse(struct address *address, const char *text)
 {
-	struct rpc_address parsed = { .v6 = false };
+	struct address parsed = { .v6 = false };
 	const char *host = text, *colon;
 	size_t len, host_len;
 
