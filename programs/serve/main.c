@@ -85,6 +85,7 @@ static int open_server(struct server **ret, const struct serve_values *values,
 	struct server_opts opts = {
 		.provider = values->provider,
 		.devices = values->devices,
+		.device_rdma = values->device_rdma,
 		.bind_addr = address->host,
 		.pool_bytes = values->memory_mb << 20,
 		.max_value = values->max_value_mb << 20,

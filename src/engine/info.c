@@ -54,6 +54,8 @@ static int get_rail(struct weft *weft, void *arg)
 	info->max_message = rail->limits.max_message;
 	info->depth = rail->depth;
 	info->inject = rail->limits.inject;
+	info->write_by = rail->limits.write_by;
+	info->read_by = rail->limits.read_by;
 	return 0;
 }
 
@@ -90,6 +92,8 @@ static int get_peer(struct weft *weft, void *arg)
 	info->quarantined = peer->quarantined;
 	info->pid = (int32_t)peer->pid;
 	info->reason = peer->reason;
+	info->write_by = rail->limits.write_by;
+	info->read_by = rail->limits.read_by;
 	return 0;
 }
 

@@ -60,6 +60,7 @@ struct port {
 	struct map newest;          /* see fabric_av.c */
 	size_t inject;              /* messages up to this size are injected */
 	bool emulated;              /* port_limits.emulated */
+	uint8_t write_by, read_by;  /* port_limits.write_by, read_by */
 	bool late_errors;           /* port_limits.late_errors */
 	int fd;                     /* to sleep on; -1: none */
 	uint64_t next_key;          /* of a random sequence, where the application chooses keys */

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libweft: what is going on in an engine. Comes with weft.h.
+ *
+ * Returns. 0 or a count on success, -errno or -WEFT_E... (weft/error.h) on failure. Structures
+ * begin with their size, which the caller sets; fields that it knows and this library does not
+ * become zero.
+ *
+ * Threads. As in weft.h: any thread with WEFT_PROGRESS_THREAD, else one call at a time. What is
+ * read is consistent: the engine's owner collects it between two operations.
+ */
+#ifndef WEFT_STATS_H
+#define WEFT_STATS_H
+
+#include "weft.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* clang-format off */
+/* Counters of an engine: X(name, text). */
+#define WEFT_COUNTER_MAP(X) \
+	X(writes_done, "WRITE transfers done") \
+	X(reads_done, "READ transfers done") \
+	X(bytes_written, "bytes of WRITEs done") \
+	X(bytes_read, "bytes of READs done") \
+	X(failed, "transfers failed") \
+	X(cancelled, "transfers cancelled") \
+	X(deadline, "transfers ended by their deadline") \
+	X(refused, "transfers refused before posting (bounds, rights, revoked, queue full)") \
+	X(messages_sent, "messages sent") \
+	X(messages_received, "messages received") \
+	X(messages_bad, "messages from the network that were not understood and dropped") \
+	X(immediates_late, "immediates of a closed or renewed arrival, not counted") \
+	X(messages_moved, "messages sent again on another path after theirs had failed") \
+	X(messages_repeated, "messages that came a second time, not counted above") \
+	X(pieces_moved, "operations posted again on another path after theirs had failed") \
+	X(paths_failed, "times that a path to a peer failed while others worked") \
+	X(peers, "peers known now") \
+	X(peers_gone, "peers that went or died") \
+	X(regions, "regions registered now") \
+	X(in_flight, "operations posted and not ended now") \
+	X(quarantined, "operations not ended whose transfer has ended, now") \
+	X(submitted, "transfers submitted and not ended now") \
+	X(provider_busy, "posts that the provider asked to repeat (EAGAIN)")
+/* clang-format on */
+
+struct weft_stats {
+	size_t size;
+#define WEFT_COUNTER_FIELD(name, text) uint64_t name;
+	WEFT_COUNTER_MAP(WEFT_COUNTER_FIELD)
+#undef WEFT_COUNTER_FIELD
+};
+/* The engine's counters as they are now. stats->size must be set. -EINVAL. */
+WEFT_API int weft_stats(struct weft *weft, struct weft_stats *stats);
+
+struct weft_rail_info {
+	size_t size;
+	char provider[16];
+	char libfabric[32];
+	char fabric[64];
+	char device[64];
+	char address[96];              /* text */
+	uint64_t posted, done, errors; /* operations */
+	uint64_t bytes;                /* payload of operations done */
+	uint64_t in_flight;
+	uint64_t max_message; /* largest single operation, bytes */
+	uint32_t depth;       /* operations it takes at a time */
+	uint32_t inject;      /* largest message sent from a copy, bytes */
+	uint32_t write_by;    /* enum weft_rdma */
+	uint32_t read_by;
+};
+/* Rail index 0.. of the engine; -ENOENT past the last. */
+WEFT_API int weft_rail(struct weft *weft, uint32_t index, struct weft_rail_info *info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* WEFT_STATS_H */
