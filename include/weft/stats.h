@@ -55,6 +55,21 @@ struct weft_stats {
 /* The engine's counters as they are now. stats->size must be set. -EINVAL. */
 WEFT_API int weft_stats(struct weft *weft, struct weft_stats *stats);
 
+/* How often a code came up in an engine. */
+struct weft_error_count {
+	size_t size;
+	int32_t code;        /* negative; 0: all codes but weft's and -ENOMEM */
+	uint64_t transfers;  /* that ended with it: failed, cancelled or by their deadline */
+	uint64_t operations; /* of rails that failed with it, repeated ones included */
+	uint64_t refused;    /* transfers and submissions refused before posting */
+};
+/*
+ * Lists the codes that came up, in the order of weft/error.h. Writes at most max entries, each of
+ * counts[0].size bytes with that size set in it, and returns how many there are, which may be more:
+ * at most as many as weft has codes, and two. -EINVAL.
+ */
+WEFT_API int weft_errors(struct weft *weft, struct weft_error_count *counts, int max);
+
 struct weft_rail_info {
 	size_t size;
 	char provider[16];

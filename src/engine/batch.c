@@ -274,6 +274,8 @@ void batch_transfer_ended(struct weft_batch *batch, struct transfer *transfer)
 
 	count_end(&batch->weft->stats, transfer, state);
 	batch->weft->submitted--;
+	if (state != WEFT_DONE)
+		errors_transfer(&batch->weft->errors, transfer->error);
 	if (state != WEFT_DONE && batch->first_bad < 0)
 		batch->first_bad = (int32_t)(transfer - batch->transfers);
 	if (--batch->left == 0)

@@ -35,6 +35,7 @@ void engine_log(struct weft *weft, int level, const char *format, ...)
 int engine_refuse(struct weft *weft, int code)
 {
 	atomic_fetch_add_explicit(&weft->refused, 1, memory_order_relaxed);
+	errors_refused(&weft->errors, code);
 	return code;
 }
 

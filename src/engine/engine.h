@@ -22,6 +22,7 @@
 #include "base/map.h"
 #include "base/pool.h"
 #include "base/ring.h"
+#include "engine/errors.h"
 #include "engine/sequence.h"
 #include "engine/wire.h"
 #include "transport/transport.h"
@@ -274,6 +275,7 @@ struct weft {
 	uint32_t steps;
 	int pid_epoll;
 	struct weft_stats stats;
+	struct error_table errors;
 	uint64_t submitted; /* transfers not ended */
 	uint32_t peer_window, peer_limit, submit_limit;
 	uint64_t connect_timeout_ns, spin_ns;

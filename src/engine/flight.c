@@ -214,6 +214,8 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 		pool_put(&weft->flights, flight);
 		if (rc == -EAGAIN)
 			weft->stats.provider_busy++;
+		else
+			errors_operation(&weft->errors, rc);
 		if (rc == -WEFT_EPEERGONE && path_failed(peer, rail->index - peer->way->first, rc))
 			return -EAGAIN;
 		return rc;

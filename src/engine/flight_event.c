@@ -183,6 +183,7 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	unaccount(weft, flight);
 	if (event->error) {
 		rail->errors++;
+		errors_operation(&weft->errors, event->error);
 		if (event->error != -WEFT_EPEERGONE || !move_piece(transfer, flight))
 			note_error(transfer, rail, event);
 	} else {
