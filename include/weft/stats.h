@@ -89,6 +89,58 @@ struct weft_rail_info {
 /* Rail index 0.. of the engine; -ENOENT past the last. */
 WEFT_API int weft_rail(struct weft *weft, uint32_t index, struct weft_rail_info *info);
 
+enum weft_transfer_kind {
+	WEFT_WRITE = 0,
+	WEFT_READ = 1,
+};
+
+/* clang-format off */
+/* A distribution of times: X(name, text). */
+#define WEFT_LATENCY_MAP(X) \
+	X(count, "how many were measured") \
+	X(min, "shortest, ns") \
+	X(mean, "mean, ns") \
+	X(p50, "half took at most so long, ns") \
+	X(p90, "90 % took at most so long, ns") \
+	X(p99, "99 % took at most so long, ns") \
+	X(p999, "99.9 % took at most so long, ns") \
+	X(max, "longest, ns")
+/* clang-format on */
+
+struct weft_latency {
+	size_t size;
+#define WEFT_LATENCY_FIELD(name, text) uint64_t name;
+	WEFT_LATENCY_MAP(WEFT_LATENCY_FIELD)
+#undef WEFT_LATENCY_FIELD
+};
+/*
+ * How long transfers of a kind (enum weft_transfer_kind) took that were done, from weft_submit() to
+ * their end: of an engine since it was opened, or of one peer. weft_rail_latency(): how long the
+ * operations that were done on a rail took, from the post to the provider's completion.
+ *
+ * The engine reads its clock once in each round of progress in which something ended, not for each
+ * operation: a time is exact within the length of such a round, some microseconds when many small
+ * operations end together. Percentiles are at most a quarter too high; count, min, mean and max
+ * are as measured. All is 0 while nothing was done. -EINVAL, -ENOENT (no such rail).
+ */
+WEFT_API int weft_latency(struct weft *weft, uint32_t kind, struct weft_latency *latency);
+WEFT_API int weft_peer_latency(const struct weft_peer *peer, uint32_t kind,
+			       struct weft_latency *latency);
+WEFT_API int weft_rail_latency(struct weft *weft, uint32_t index, struct weft_latency *latency);
+
+typedef void (*weft_dump_fn)(void *ctx, const char *line);
+/*
+ * Tells all of the above as text: calls fn with one line after the other, "NAME VALUE" without a
+ * newline, for people and for awk. Names begin with engine, error, latency, rail.INDEX or
+ * peer.NUMBER and keep their meaning in later releases; lines are added. rail.INDEX.nic.NAME are
+ * counters of the rail's RDMA device, where it has any (hw_counters of its port 1 in sysfs). Peers
+ * are told one by one, each as it is then.
+ *
+ * fn runs on the calling thread, borrows the line until it returns, and may call any function but
+ * weft_close(). -EINVAL.
+ */
+WEFT_API int weft_dump(struct weft *weft, weft_dump_fn fn, void *ctx);
+
 #ifdef __cplusplus
 }
 #endif

@@ -82,6 +82,8 @@ static void done(struct transfer *transfer)
 	/* A direct copy cannot carry the immediate; a message after it does. */
 	if (peer->direct && transfer->flags & WEFT_WITH_IMM)
 		peer_immediate(peer, transfer->imm);
+	smallhist_record(&peer->latency[transfer->kind],
+			 engine_now(peer->weft) - transfer->batch->submitted_ns);
 	transfer_end(transfer, WEFT_DONE, 0, 0);
 }
 
@@ -209,6 +211,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 		return -EAGAIN;
 	fill_op(&op, transfer, rail, at, len, last);
 	op.ctx = flight_context(weft, flight, rail);
+	flight->posted_ns = engine_now(weft);
 	rc = rail->ops->post(rail->port, &op);
 	if (rc) {
 		pool_put(&weft->flights, flight);

@@ -189,6 +189,7 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	} else {
 		rail->done++;
 		rail->bytes += flight->len;
+		smallhist_record(&rail->latency, engine_now(weft) - flight->posted_ns);
 		transfer->placed += flight->len;
 	}
 	retire(weft, flight, event->error);

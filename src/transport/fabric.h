@@ -87,6 +87,8 @@ int fabric_meaning(const struct port *port, int error, int provider_error);
 
 /* -WEFT_EENVIRONMENT when a FI_EFA_* variable would make libfabric's efa call abort(). */
 int fabric_efa_env(bool efa_asked);
+/* The root of sysfs, as libibverbs sees it: SYSFS_PATH or "/sys". */
+const char *fabric_sysfs(void);
 
 /*
  * libfabric's shm maps an endpoint of the same process by plain pointer: a post or a late answer to

@@ -110,6 +110,7 @@ struct port_limits {
 	char fabric[64];
 	char device[64];
 	char address[96];
+	char nic[64]; /* name of its RDMA device, for nic_counters(); "": it has none */
 };
 
 /* Space that providers ask for behind an operation's context (FI_CONTEXT2). The caller embeds it
@@ -121,6 +122,7 @@ struct op_ctx {
 enum op_kind {
 	OP_WRITE,
 	OP_READ,
+	OP_KINDS,
 };
 
 enum op_flags {
@@ -215,5 +217,10 @@ extern const struct transport transport_loop;
 extern const struct provider providers[];
 const struct provider *provider_find(const char *name);
 const struct provider *provider_by_number(uint8_t number);
+
+/* Calls fn with each counter of an RDMA device's port 1, as the kernel has them now, in the order
+ * of their names. Returns how many there were; 0 also for a device that has or is none. */
+int nic_counters(const char *nic, void (*fn)(void *ctx, const char *name, uint64_t value),
+		 void *ctx);
 
 #endif /* WEFT_TRANSPORT_H */

@@ -88,6 +88,7 @@ extern const struct conform_case cases_choice[];
 extern const struct conform_case cases_path[];
 extern const struct conform_case cases_rdma[];
 extern const struct conform_case cases_errors[];
+extern const struct conform_case cases_stats[];
 extern const struct conform_case cases_thread[];
 extern const struct conform_case cases_alloc[];
 extern const struct conform_case cases_key[];
