@@ -122,8 +122,8 @@ struct weft_opts {
 	int log_level;
 	/* 1: refuse rails over which libfabric's software, not a device, does WRITE or READ (enum
 	 * weft_rdma: UNKNOWN and SOFTWARE), with -WEFT_ESOFTWARE. "auto" leaves them out where
-	 * another NIC provider has rails that a device serves. It says nothing of the peers'
-	 * devices: set it on both sides. */
+	 * another NIC provider has rails that a device serves, and fails where none has. It says
+	 * nothing of the peers' devices: set it on both sides. */
 	uint32_t device_rdma;
 };
 
