@@ -53,6 +53,8 @@
 	X(ECLOSED,      1021, 11, "the engine is closing", "open a new engine") \
 	X(ENONAME,      1022,  3, "nothing is published under this name", \
 	  "open the address without a name to see what there is") \
+	X(ESOFTWARE,    1023, 13, "WRITE or READ would be done by software, not by a device", \
+	  "use a device and a libfabric that do both (efa: RDMA write and libfabric 1.18), or do not ask for it") \
 	X(ENOTFOUND,    1100,  3, "no such key", "put it first; it may have expired") \
 	X(EKEYSIZE,     1101,  4, "the key has an impossible size", "use 1 to 4096 bytes") \
 	X(ETOOLARGE,    1102,  4, "the value is larger than allowed", \

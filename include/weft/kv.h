@@ -70,8 +70,9 @@ struct weft_kv_opts {
 	uint32_t control;            /* enum weft_kv_control */
 	uint32_t credits;            /* operations in flight at most; 0: what the server grants */
 	int log_level;
-	weft_log_fn log; /* may be called by the heartbeat thread too */
-	void *ctx;       /* for log */
+	weft_log_fn log;      /* may be called by the heartbeat thread too */
+	void *ctx;            /* for log */
+	uint32_t device_rdma; /* as weft_opts.device_rdma */
 };
 
 /* Connects and registers. -WEFT_EUNAVAILABLE, -WEFT_EDEADLINE, -WEFT_EPROTOCOL, -WEFT_EVERSION,

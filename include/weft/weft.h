@@ -62,6 +62,14 @@ enum weft_access {
 	WEFT_REMOTE_WRITE = 2, /* peers may WRITE it */
 };
 
+/* Who does the WRITEs, or the READs, of a rail, as far as this side decides it. */
+enum weft_rdma {
+	WEFT_RDMA_UNKNOWN = 0,  /* this version of libfabric does not tell */
+	WEFT_RDMA_DEVICE = 1,   /* the device */
+	WEFT_RDMA_MEMORY = 2,   /* a processor, from memory to memory of this host (loop, shm) */
+	WEFT_RDMA_SOFTWARE = 3, /* the target's processor, out of messages: it must progress */
+};
+
 enum weft_log_level {
 	WEFT_LOG_ERROR = 0,
 	WEFT_LOG_WARN = 1,
@@ -112,6 +120,11 @@ struct weft_opts {
 	weft_log_fn log;
 	void *ctx; /* handed to the callbacks above */
 	int log_level;
+	/* 1: refuse rails over which libfabric's software, not a device, does WRITE or READ (enum
+	 * weft_rdma: UNKNOWN and SOFTWARE), with -WEFT_ESOFTWARE. "auto" leaves them out where
+	 * another NIC provider has rails that a device serves, and fails where none has. It says
+	 * nothing of the peers' devices: set it on both sides. */
+	uint32_t device_rdma;
 };
 
 /* "weft 0.1.0"; static. */
@@ -146,8 +159,8 @@ WEFT_API int weft_providers(struct weft_provider_info *infos, int max);
 
 /*
  * Opens an engine. opts may be NULL. The memory of opts and its strings is not needed afterwards.
- * Errors: -WEFT_ENOPROVIDER, -WEFT_ENODEVICE, -WEFT_EENVIRONMENT, -WEFT_EPROVIDER, -EINVAL,
- * -ENOMEM.
+ * Errors: -WEFT_ENOPROVIDER, -WEFT_ENODEVICE, -WEFT_EENVIRONMENT, -WEFT_EPROVIDER,
+ * -WEFT_ESOFTWARE, -EINVAL, -ENOMEM.
  */
 WEFT_API int weft_open(struct weft **ret, const struct weft_opts *opts);
 
@@ -233,6 +246,8 @@ struct weft_peer_info {
 	int32_t reason;        /* 0, or why the peer is unusable */
 	uint32_t rails_usable; /* of rails: those that work as far as is known, see weft_peer_path()
 				*/
+	uint32_t write_by;     /* enum weft_rdma, of the first rail */
+	uint32_t read_by;
 };
 /* What is known of a peer. info->size must be set. Any thread; -EINVAL. */
 WEFT_API int weft_peer_info(const struct weft_peer *peer, struct weft_peer_info *info);
@@ -371,65 +386,10 @@ WEFT_API void weft_arrival_renew(struct weft_arrival *arrival);
 /* Progresses until count arrivals; -EAGAIN after timeout_ns. */
 WEFT_API int weft_arrival_wait(struct weft_arrival *arrival, uint64_t count, uint64_t timeout_ns);
 
-/* --- what is going on ---------------------------------------------------------------------------
- */
-
-/* clang-format off */
-/* Counters of an engine: X(name, text). */
-#define WEFT_COUNTER_MAP(X) \
-	X(writes_done, "WRITE transfers done") \
-	X(reads_done, "READ transfers done") \
-	X(bytes_written, "bytes of WRITEs done") \
-	X(bytes_read, "bytes of READs done") \
-	X(failed, "transfers failed") \
-	X(cancelled, "transfers cancelled") \
-	X(deadline, "transfers ended by their deadline") \
-	X(refused, "transfers refused before posting (bounds, rights, revoked, queue full)") \
-	X(messages_sent, "messages sent") \
-	X(messages_received, "messages received") \
-	X(messages_bad, "messages from the network that were not understood and dropped") \
-	X(immediates_late, "immediates of a closed or renewed arrival, not counted") \
-	X(messages_moved, "messages sent again on another path after theirs had failed") \
-	X(messages_repeated, "messages that came a second time, not counted above") \
-	X(pieces_moved, "operations posted again on another path after theirs had failed") \
-	X(paths_failed, "times that a path to a peer failed while others worked") \
-	X(peers, "peers known now") \
-	X(peers_gone, "peers that went or died") \
-	X(regions, "regions registered now") \
-	X(in_flight, "operations posted and not ended now") \
-	X(quarantined, "operations not ended whose transfer has ended, now") \
-	X(submitted, "transfers submitted and not ended now") \
-	X(provider_busy, "posts that the provider asked to repeat (EAGAIN)")
-/* clang-format on */
-
-struct weft_stats {
-	size_t size;
-#define WEFT_COUNTER_FIELD(name, text) uint64_t name;
-	WEFT_COUNTER_MAP(WEFT_COUNTER_FIELD)
-#undef WEFT_COUNTER_FIELD
-};
-/* The engine's counters as they are now. stats->size must be set. -EINVAL. */
-WEFT_API int weft_stats(struct weft *weft, struct weft_stats *stats);
-
-struct weft_rail_info {
-	size_t size;
-	char provider[16];
-	char libfabric[32];
-	char fabric[64];
-	char device[64];
-	char address[96];              /* text */
-	uint64_t posted, done, errors; /* operations */
-	uint64_t bytes;                /* payload of operations done */
-	uint64_t in_flight;
-	uint64_t max_message; /* largest single operation, bytes */
-	uint32_t depth;       /* operations it takes at a time */
-	uint32_t inject;      /* largest message sent from a copy, bytes */
-};
-/* Rail index 0.. of the engine; -ENOENT past the last. */
-WEFT_API int weft_rail(struct weft *weft, uint32_t index, struct weft_rail_info *info);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include "stats.h"
 
 #endif /* WEFT_WEFT_H */

@@ -38,6 +38,7 @@ struct weft_kv_opts kv_opts(const struct kv_values *values)
 		.server_addr = values->in_process ? "in-process" : values->server_addr,
 		.provider = values->provider,
 		.devices = values->devices,
+		.device_rdma = values->device_rdma,
 		.buffer_bytes = values->buffer_mb << 20,
 		.connect_timeout_ns = values->timeout,
 		.timeout_ns = values->timeout,

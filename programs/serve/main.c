@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * weft serve: one KV server with its gRPC service. SIGTERM and SIGINT are taken by the main thread
- * alone (sigwait); the first starts the stop, a second ends it at once.
+ * alone (sigwait); the first starts the stop, a second ends it at once. SIGUSR1 logs what the
+ * engine knows of itself.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -75,6 +76,7 @@ static void block_signals(sigset_t *set)
 	sigemptyset(set);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
+	sigaddset(set, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -85,6 +87,7 @@ static int open_server(struct server **ret, const struct serve_values *values,
 	struct server_opts opts = {
 		.provider = values->provider,
 		.devices = values->devices,
+		.device_rdma = values->device_rdma,
 		.bind_addr = address->host,
 		.pool_bytes = values->memory_mb << 20,
 		.max_value = values->max_value_mb << 20,
@@ -128,19 +131,29 @@ static bool say_ready(const struct serve_values *values, const struct address *a
 	return !fflush(stdout);
 }
 
-static void wait_for_signal(const sigset_t *set)
+static void log_line(void *ctx, const char *line)
+{
+	log_text(ctx, LOG_INFO, line);
+}
+
+static void wait_for_signal(const sigset_t *set, struct server *server)
 {
 	int number = 0;
 
-	while (sigwait(set, &number))
-		;
+	while (sigwait(set, &number) || number == SIGUSR1)
+		if (number == SIGUSR1)
+			server_dump(server, log_line, NULL);
 	log_info("stopping", log_str("signal", number == SIGINT ? "SIGINT" : "SIGTERM"));
 }
 
-/* From here on a second signal ends the process at once, by its default action. */
+/* From here on a second signal ends the process at once, by its default action; but not one that
+ * only asks. */
 static void unblock_signals(const sigset_t *set)
 {
-	pthread_sigmask(SIG_UNBLOCK, set, NULL);
+	sigset_t stops = *set;
+
+	sigdelset(&stops, SIGUSR1);
+	pthread_sigmask(SIG_UNBLOCK, &stops, NULL);
 }
 
 static void stop(const struct serve_values *values, struct server *server, struct service *service)
@@ -174,7 +187,7 @@ static int serve(const struct serve_values *values, const struct address *addres
 		return status;
 	}
 	if (say_ready(values, address, server, service))
-		wait_for_signal(set);
+		wait_for_signal(set, server);
 	else
 		status = program_fail(NAME, -errno, "writing the ready line");
 	unblock_signals(set);

@@ -187,10 +187,11 @@ int weft_submit(struct weft_batch *batch, uint64_t timeout_ns)
 			       (unsigned long long)reserved, weft->submit_limit);
 	}
 	batch->timeout_ns = timeout_ns;
+	batch->submitted_ns = clock_ns();
 	batch->left = batch->count;
 	atomic_store_explicit(&batch->state, BATCH_ACTIVE, memory_order_relaxed);
 	if (engine_is_owner(weft)) {
-		batch_start(batch, clock_ns());
+		batch_start(batch, batch->submitted_ns);
 		return 0;
 	}
 	return engine_push_batch(weft, batch);
@@ -232,6 +233,7 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 	uint32_t i;
 
 	weft->now_ns = now_ns;
+	weft->timed = true;
 	batch->deadline_ns = clock_deadline(now_ns, batch->timeout_ns);
 	list_move_tail(&weft->active, &batch->link);
 	engine_timer(weft, batch->deadline_ns);
@@ -274,6 +276,8 @@ void batch_transfer_ended(struct weft_batch *batch, struct transfer *transfer)
 
 	count_end(&batch->weft->stats, transfer, state);
 	batch->weft->submitted--;
+	if (state != WEFT_DONE)
+		errors_transfer(&batch->weft->errors, transfer->error);
 	if (state != WEFT_DONE && batch->first_bad < 0)
 		batch->first_bad = (int32_t)(transfer - batch->transfers);
 	if (--batch->left == 0)

@@ -36,6 +36,7 @@ void engine_log(struct weft *weft, int level, const char *format, ...)
 int engine_refuse(struct weft *weft, int code)
 {
 	atomic_fetch_add_explicit(&weft->refused, 1, memory_order_relaxed);
+	errors_refused(&weft->errors, code);
 	return code;
 }
 
@@ -141,6 +142,8 @@ static int check_opts(const struct weft_opts *opts)
 			       opts->receive_buffers);
 	if (opts->provider && !*opts->provider)
 		return err_set(-EINVAL, "provider is empty; leave it NULL for auto");
+	if (opts->device_rdma > 1)
+		return err_set(-EINVAL, "device_rdma is %u, want 0 or 1", opts->device_rdma);
 	if (opts->progress > WEFT_PROGRESS_MANUAL)
 		return err_set(-EINVAL, "progress is %u", opts->progress);
 	return 0;

@@ -18,10 +18,13 @@
 #include <weft/weft.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/pool.h"
 #include "base/ring.h"
+#include "base/smallhist.h"
+#include "engine/errors.h"
 #include "engine/sequence.h"
 #include "engine/wire.h"
 #include "transport/transport.h"
@@ -45,8 +48,9 @@ struct rail {
 	uint64_t queued_bytes;
 	uint32_t quiet_polls;
 	uint64_t posted, done, errors, bytes;
-	int broken;        /* the code it failed with */
-	struct list spent; /* flights that failed and may be reported again */
+	struct smallhist latency; /* of operations done, ns from post to completion */
+	int broken;               /* the code it failed with */
+	struct list spent;        /* flights that failed and may be reported again */
 	uint8_t addr[PORT_ADDRESS_MAX];
 	size_t addr_len;
 };
@@ -67,7 +71,7 @@ struct flight {
 	bool imm;         /* carries the immediate */
 	bool detached;    /* its transfer has ended: quarantined */
 	bool spent;       /* has ended; what is still reported of it means nothing */
-	uint64_t spent_ns;
+	uint64_t posted_ns, spent_ns;
 	struct list link; /* in peer->flights, or in rail->spent */
 };
 
@@ -116,7 +120,7 @@ struct weft_batch {
 	_Atomic int state;
 	bool closed; /* by the user: freed with the last flight */
 	uint64_t deadline_ns;
-	uint64_t timeout_ns; /* carried to the owner */
+	uint64_t timeout_ns, submitted_ns; /* carried to the owner */
 	weft_batch_done_fn on_done;
 	void *ctx;
 	int32_t first_bad; /* index of the first transfer that was not done; -1 */
@@ -230,6 +234,7 @@ struct weft_peer {
 	_Atomic(void *) data;
 	struct sequence_out sent;
 	struct sequence_in came;
+	struct smallhist latency[OP_KINDS]; /* of transfers done, ns from submit to end */
 	uint32_t paths_down;
 	struct path paths[]; /* way->count */
 };
@@ -275,7 +280,9 @@ struct weft {
 	uint32_t steps;
 	int pid_epoll;
 	struct weft_stats stats;
-	uint64_t submitted; /* transfers not ended */
+	struct error_table errors;
+	struct smallhist latency[OP_KINDS]; /* of peers that are no more */
+	uint64_t submitted;                 /* transfers not ended */
 	uint32_t peer_window, peer_limit, submit_limit;
 	uint64_t connect_timeout_ns, spin_ns;
 	weft_message_fn on_message;
@@ -292,6 +299,7 @@ struct weft {
 	_Atomic bool fd_used;
 	int wake_fd, event_fd, bell_fd;
 	uint64_t now_ns; /* read lately */
+	bool timed;      /* in this round: see engine_now() */
 	uint64_t awake_ns, awake_until_ns;
 	_Atomic uint64_t refused;
 	_Atomic uint64_t reserved; /* transfers of batches on their way to the owner or active */
@@ -333,6 +341,28 @@ static inline void engine_timer(struct weft *weft, uint64_t at_ns)
 	if (at_ns < weft->next_deadline_ns)
 		weft->next_deadline_ns = at_ns;
 }
+
+/* The time, read once in a round over the rails that needs it. */
+static inline uint64_t engine_now(struct weft *weft)
+{
+	if (!weft->timed) {
+		weft->now_ns = clock_ns();
+		weft->timed = true;
+	}
+	return weft->now_ns;
+}
+
+/* --- latency.c --- */
+/* The peer is about to be freed: the engine keeps what was measured. */
+void latency_keep(struct weft_peer *peer);
+/* What weft_latency() and its like tell of a histogram. */
+struct weft_latency latency_of(const struct smallhist *hist);
+
+/* --- info.c --- */
+/* "device" and so on, enum weft_rdma. */
+const char *rdma_name(uint32_t by);
+void info_peer(const struct weft_peer *peer, struct weft_peer_info *info);
+void info_path(const struct weft_peer *peer, uint32_t index, struct weft_path_info *info);
 
 /* --- flight.c, flight_event.c --- */
 /* Only the owner writes these counters; others just read. */

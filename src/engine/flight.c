@@ -82,6 +82,8 @@ static void done(struct transfer *transfer)
 	/* A direct copy cannot carry the immediate; a message after it does. */
 	if (peer->direct && transfer->flags & WEFT_WITH_IMM)
 		peer_immediate(peer, transfer->imm);
+	smallhist_record(&peer->latency[transfer->kind],
+			 engine_now(peer->weft) - transfer->batch->submitted_ns);
 	transfer_end(transfer, WEFT_DONE, 0, 0);
 }
 
@@ -209,11 +211,14 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 		return -EAGAIN;
 	fill_op(&op, transfer, rail, at, len, last);
 	op.ctx = flight_context(weft, flight, rail);
+	flight->posted_ns = engine_now(weft);
 	rc = rail->ops->post(rail->port, &op);
 	if (rc) {
 		pool_put(&weft->flights, flight);
 		if (rc == -EAGAIN)
 			weft->stats.provider_busy++;
+		else
+			errors_operation(&weft->errors, rc);
 		if (rc == -WEFT_EPEERGONE && path_failed(peer, rail->index - peer->way->first, rc))
 			return -EAGAIN;
 		return rc;

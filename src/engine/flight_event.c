@@ -183,11 +183,13 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	unaccount(weft, flight);
 	if (event->error) {
 		rail->errors++;
+		errors_operation(&weft->errors, event->error);
 		if (event->error != -WEFT_EPEERGONE || !move_piece(transfer, flight))
 			note_error(transfer, rail, event);
 	} else {
 		rail->done++;
 		rail->bytes += flight->len;
+		smallhist_record(&rail->latency, engine_now(weft) - flight->posted_ns);
 		transfer->placed += flight->len;
 	}
 	retire(weft, flight, event->error);

@@ -54,6 +54,8 @@ static int get_rail(struct weft *weft, void *arg)
 	info->max_message = rail->limits.max_message;
 	info->depth = rail->depth;
 	info->inject = rail->limits.inject;
+	info->write_by = rail->limits.write_by;
+	info->read_by = rail->limits.read_by;
 	return 0;
 }
 
@@ -66,17 +68,21 @@ int weft_rail(struct weft *weft, uint32_t index, struct weft_rail_info *info)
 	return rc ? rc : sized_out(info, &ours, sizeof(ours), "weft_rail_info");
 }
 
-struct peer_query {
-	const struct weft_peer *peer;
-	struct weft_peer_info *info;
-};
-
-static int get_peer(struct weft *weft, void *arg)
+const char *rdma_name(uint32_t by)
 {
-	struct peer_query *query = arg;
-	struct weft_peer_info *info = query->info;
-	const struct weft_peer *peer = query->peer;
-	const struct rail *rail = way_rail(weft, peer->way, 0);
+	static const char *const names[] = {
+		[WEFT_RDMA_UNKNOWN] = "unknown",
+		[WEFT_RDMA_DEVICE] = "device",
+		[WEFT_RDMA_MEMORY] = "memory",
+		[WEFT_RDMA_SOFTWARE] = "software",
+	};
+
+	return names[by];
+}
+
+void info_peer(const struct weft_peer *peer, struct weft_peer_info *info)
+{
+	const struct rail *rail = way_rail(peer->weft, peer->way, 0);
 
 	memset(info, 0, sizeof(*info));
 	info->size = sizeof(*info);
@@ -90,6 +96,21 @@ static int get_peer(struct weft *weft, void *arg)
 	info->quarantined = peer->quarantined;
 	info->pid = (int32_t)peer->pid;
 	info->reason = peer->reason;
+	info->write_by = rail->limits.write_by;
+	info->read_by = rail->limits.read_by;
+}
+
+struct peer_query {
+	const struct weft_peer *peer;
+	struct weft_peer_info *info;
+};
+
+static int get_peer(struct weft *weft, void *arg)
+{
+	struct peer_query *query = arg;
+
+	(void)weft;
+	info_peer(query->peer, query->info);
 	return 0;
 }
 
@@ -102,6 +123,19 @@ int weft_peer_info(const struct weft_peer *peer, struct weft_peer_info *info)
 	return sized_out(info, &ours, sizeof(ours), "weft_peer_info");
 }
 
+void info_path(const struct weft_peer *peer, uint32_t index, struct weft_path_info *info)
+{
+	const struct path *path = &peer->paths[index];
+
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	memcpy(info->device, way_rail(peer->weft, peer->way, index)->limits.device,
+	       sizeof(info->device));
+	info->usable = path_usable(peer, index);
+	info->reason = info->usable ? 0 : path->reason ? path->reason : peer->reason;
+	info->failures = path->failures;
+}
+
 struct path_query {
 	const struct weft_peer *peer;
 	uint32_t index;
@@ -111,20 +145,11 @@ struct path_query {
 static int get_path(struct weft *weft, void *arg)
 {
 	struct path_query *query = arg;
-	struct weft_path_info *info = query->info;
-	const struct weft_peer *peer = query->peer;
-	const struct path *path;
 
-	if (query->index >= peer->way->count)
-		return err_set(-ENOENT, "there are %u paths to the peer", peer->way->count);
-	path = &peer->paths[query->index];
-	memset(info, 0, sizeof(*info));
-	info->size = sizeof(*info);
-	memcpy(info->device, way_rail(weft, peer->way, query->index)->limits.device,
-	       sizeof(info->device));
-	info->usable = path_usable(peer, query->index);
-	info->reason = info->usable ? 0 : path->reason ? path->reason : peer->reason;
-	info->failures = path->failures;
+	(void)weft;
+	if (query->index >= query->peer->way->count)
+		return err_set(-ENOENT, "there are %u paths to the peer", query->peer->way->count);
+	info_path(query->peer, query->index, query->info);
 	return 0;
 }
 

@@ -15,7 +15,9 @@ struct plan_open {
 	const struct weft_opts *opts;
 	bool automatic;
 	uint32_t asked_rails;
-	int matched; /* devices that the filter let through */
+	int matched;       /* devices that the filter let through */
+	bool has_nic;      /* a provider that reaches other hosts is open */
+	char refused[400]; /* what "auto" left out for device_rdma; "": nothing */
 };
 
 static bool listed(const char *list, const char *name)
@@ -64,6 +66,36 @@ static int absent(int rc, const char *what)
 	return err_set(rc, "%s: %s; available: %s", what, cause, there);
 }
 
+static bool by_software(uint32_t by)
+{
+	return by == WEFT_RDMA_UNKNOWN || by == WEFT_RDMA_SOFTWARE;
+}
+
+static const char *doer(uint32_t by)
+{
+	static const char *const texts[] = {
+		[WEFT_RDMA_UNKNOWN] = "by what it does not tell",
+		[WEFT_RDMA_DEVICE] = "by the device",
+		[WEFT_RDMA_MEMORY] = "in this host's memory",
+		[WEFT_RDMA_SOFTWARE] = "by the target's software",
+	};
+
+	return texts[by];
+}
+
+/* Whether a rail is such as weft_opts.device_rdma asks for. */
+static int check_rdma(const struct plan_open *plan, const struct rail *rail)
+{
+	const struct port_limits *limits = &rail->limits;
+
+	if (!plan->opts->device_rdma ||
+	    (!by_software(limits->write_by) && !by_software(limits->read_by)))
+		return 0;
+	return err_set(-WEFT_ESOFTWARE, "%s on %s: with libfabric %s WRITE is done %s, READ %s",
+		       rail->provider->name, limits->device, weft_libfabric_version(),
+		       doer(limits->write_by), doer(limits->read_by));
+}
+
 static int open_rail(struct plan_open *plan, const struct provider *p, const char *device)
 {
 	struct weft *weft = plan->weft;
@@ -91,12 +123,14 @@ static int open_rail(struct plan_open *plan, const struct provider *p, const cha
 	rail->ops = p->transport;
 	rail->index = weft->rail_count;
 	rail->addr_len = sizeof(rail->addr);
+	rail->ops->limits(rail->port, &rail->limits);
 	rc = rail->ops->address(rail->port, rail->addr, &rail->addr_len);
+	if (!rc)
+		rc = check_rdma(plan, rail);
 	if (rc) {
 		rail->ops->close(rail->port);
 		return rc;
 	}
-	rail->ops->limits(rail->port, &rail->limits);
 	rail->depth = rail->limits.depth;
 	if (plan->opts->queue_depth && plan->opts->queue_depth < rail->depth)
 		rail->depth = plan->opts->queue_depth;
@@ -135,6 +169,7 @@ static int open_rails(struct plan_open *plan, const struct provider *p, struct p
 	}
 	weft->ways[weft->way_count++] =
 		(struct way){ .provider = p, .first = first, .count = weft->rail_count - first };
+	plan->has_nic |= !p->host_local;
 	return 0;
 }
 
@@ -178,6 +213,18 @@ static bool is_fatal(int rc)
 	return rc == -ENOMEM || rc == -WEFT_EENVIRONMENT || rc == -EINVAL;
 }
 
+/* A provider that "auto" goes without: why is told to whom it may concern. */
+static void left_out(struct plan_open *plan, const struct provider *p, int rc)
+{
+	size_t used = strlen(plan->refused);
+
+	engine_log(plan->weft, rc == -WEFT_ESOFTWARE ? WEFT_LOG_WARN : WEFT_LOG_DEBUG, "%s: %s",
+		   p->name, weft_error_detail());
+	if (rc == -WEFT_ESOFTWARE)
+		snprintf(plan->refused + used, sizeof(plan->refused) - used, "%s%s",
+			 used ? "; " : "", weft_error_detail());
+}
+
 static int open_auto(struct plan_open *plan)
 {
 	const struct provider *p;
@@ -193,9 +240,11 @@ static int open_auto(struct plan_open *plan)
 		if (rc && is_fatal(rc))
 			return rc;
 		if (rc)
-			engine_log(plan->weft, WEFT_LOG_DEBUG, "%s: %s", p->name,
-				   weft_error_detail());
+			left_out(plan, p, rc);
 	}
+	if (plan->refused[0] && !plan->has_nic)
+		return err_set(-WEFT_ESOFTWARE, "no device serves WRITE and READ: %s",
+			       plan->refused);
 	if (plan->opts->devices && plan->matched == 0) {
 		err_set(-WEFT_ENODEVICE, "no provider has it");
 		return absent(-WEFT_ENODEVICE, plan->opts->devices);

@@ -341,6 +341,7 @@ void peer_free(struct weft_peer *peer)
 	peer_forget_rails(peer, parting(peer));
 	list_del(&peer->link);
 	list_del(&peer->ready);
+	latency_keep(peer);
 	mem_free(peer);
 }
 

@@ -161,9 +161,8 @@ static bool skips(const struct weft *weft, const struct rail *rail)
 
 static void run_timers(struct weft *weft)
 {
-	uint64_t now = clock_ns();
+	uint64_t now = engine_now(weft);
 
-	weft->now_ns = now;
 	if (now < weft->next_deadline_ns)
 		return;
 	weft->next_deadline_ns = UINT64_MAX;
@@ -186,6 +185,7 @@ int engine_step(struct weft *weft, bool all_rails)
 	weft->steps++;
 	if (weft->thread_mode)
 		n = run_calls(weft);
+	weft->timed = false; /* the calls may have taken long */
 	for (i = 0; i < weft->rail_count; i++)
 		if (all_rails ? !weft->rails[i].broken : !skips(weft, &weft->rails[i]))
 			n += poll_rail(weft, &weft->rails[i]);

@@ -35,6 +35,7 @@ static int open_engine(struct weft_kv *kv)
 		.size = sizeof(opts),
 		.provider = kv->provider,
 		.devices = kv->devices,
+		.device_rdma = kv->opts.device_rdma,
 		.bind_addr = kv->bind_addr,
 		.progress = fabric ? WEFT_PROGRESS_MANUAL : WEFT_PROGRESS_THREAD,
 		.peer_limit = 16,

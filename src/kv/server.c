@@ -253,3 +253,8 @@ void server_ways(struct server *server, char *buf, size_t size)
 		used += n > 0 ? (size_t)n : 0;
 	}
 }
+
+int server_dump(struct server *server, weft_dump_fn fn, void *ctx)
+{
+	return weft_dump(server->weft, fn, ctx);
+}

@@ -28,6 +28,7 @@ struct server_opts {
 	uint64_t pool_bytes;   /* of values; default 1 GiB */
 	uint64_t max_value;    /* largest value; 0: the pool */
 	uint32_t rails;        /* default 1 */
+	uint32_t device_rdma;  /* as weft_opts.device_rdma */
 	uint32_t node_id;
 	uint32_t credits;             /* requests in flight per client, 1..1024; default 64 */
 	uint32_t session_limit;       /* clients at a time; default 4096 */
@@ -99,5 +100,7 @@ void server_stats(struct server *server, struct weft_kv_stats *ret);
 int server_descriptor(struct server *server, void *buf, size_t *len);
 /* For messages: "tcp eth0, shm" and so on; at most size bytes with the NUL. */
 void server_ways(struct server *server, char *buf, size_t size);
+/* weft_dump() of the server's engine; any thread. */
+int server_dump(struct server *server, weft_dump_fn fn, void *ctx);
 
 #endif /* WEFT_KV_SERVER_H */

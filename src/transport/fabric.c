@@ -48,24 +48,32 @@ static int open_cq(struct port *port)
 	return rc ? fabric_failed(port, rc, "fi_cq_open") : 0;
 }
 
-/* Whether software does what a device cannot. A version that cannot tell emulates writes always. */
-static bool emulates(const struct port *port)
-{
 #ifdef FABRIC_HAS_EMULATED
-	static const int options[] = { FI_OPT_EFA_EMULATED_READ, FI_OPT_EFA_EMULATED_WRITE };
-	size_t i;
+static uint8_t emulated_by(const struct port *port, int option)
+{
+	bool value = true;
+	size_t len = sizeof(value);
 
-	for (i = 0; port->provider->emulates && i < sizeof(options) / sizeof(options[0]); i++) {
-		bool value = true;
-		size_t len = sizeof(value);
-
-		if (fi_getopt(&port->ep->fid, FI_OPT_ENDPOINT, options[i], &value, &len) || value)
-			return true;
-	}
-	return false;
-#else
-	return port->provider->emulates;
+	if (fi_getopt(&port->ep->fid, FI_OPT_ENDPOINT, option, &value, &len))
+		return WEFT_RDMA_UNKNOWN;
+	return value ? WEFT_RDMA_SOFTWARE : WEFT_RDMA_DEVICE;
+}
 #endif
+
+/* Who does what. A version that cannot tell emulates every WRITE, and READs of some devices. */
+static void find_rdma(struct port *port)
+{
+	port->write_by = port->read_by = port->provider->rdma;
+	if (!port->provider->emulates)
+		return;
+#ifdef FABRIC_HAS_EMULATED
+	port->write_by = emulated_by(port, FI_OPT_EFA_EMULATED_WRITE);
+	port->read_by = emulated_by(port, FI_OPT_EFA_EMULATED_READ);
+#else
+	port->write_by = WEFT_RDMA_SOFTWARE;
+	port->read_by = WEFT_RDMA_UNKNOWN;
+#endif
+	port->emulated = port->write_by != WEFT_RDMA_DEVICE || port->read_by != WEFT_RDMA_DEVICE;
 }
 
 static int open_ep(struct port *port)
@@ -84,7 +92,8 @@ static int open_ep(struct port *port)
 		fabric_failed(port, rc, "fi_ep_bind");
 	else if ((rc = fi_enable(port->ep)) != 0)
 		fabric_failed(port, rc, "fi_enable");
-	port->emulated = rc == 0 && emulates(port);
+	if (rc == 0)
+		find_rdma(port);
 	port->late_errors =
 		port->provider->errors_repeat && !(port->info->mode & (FI_CONTEXT | FI_CONTEXT2));
 	if (rc)
@@ -363,12 +372,16 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	ret->inject = (uint32_t)port->info->tx_attr->inject_size;
 	/* Later versions answer each peer by itself, and copy small ones through a buffer. */
 	ret->emulated = port->emulated;
+	ret->write_by = port->write_by;
+	ret->read_by = port->read_by;
 	ret->late_errors = port->late_errors;
 	ret->direct = port->provider->direct && fi_version() < FI_VERSION(1, 18);
 	ret->max_message = port->emulated ? emulated_max(port) : port->info->ep_attr->max_msg_size;
 	memcpy(ret->libfabric, device.libfabric, sizeof(ret->libfabric));
 	memcpy(ret->fabric, device.fabric, sizeof(ret->fabric));
 	memcpy(ret->device, device.device, sizeof(ret->device));
+	if (port->info->nic && port->info->nic->device_attr && port->info->nic->device_attr->name)
+		snprintf(ret->nic, sizeof(ret->nic), "%s", port->info->nic->device_attr->name);
 	if (fi_getname(&port->ep->fid, addr, &len) == 0)
 		fi_av_straddr(port->av, addr, ret->address, &text_len);
 }

@@ -60,6 +60,7 @@ struct port {
 	struct map newest;          /* see fabric_av.c */
 	size_t inject;              /* messages up to this size are injected */
 	bool emulated;              /* port_limits.emulated */
+	uint8_t write_by, read_by;  /* port_limits.write_by, read_by */
 	bool late_errors;           /* port_limits.late_errors */
 	int fd;                     /* to sleep on; -1: none */
 	uint64_t next_key;          /* of a random sequence, where the application chooses keys */
@@ -86,6 +87,8 @@ int fabric_meaning(const struct port *port, int error, int provider_error);
 
 /* -WEFT_EENVIRONMENT when a FI_EFA_* variable would make libfabric's efa call abort(). */
 int fabric_efa_env(bool efa_asked);
+/* The root of sysfs, as libibverbs sees it: SYSFS_PATH or "/sys". */
+const char *fabric_sysfs(void);
 
 /*
  * libfabric's shm maps an endpoint of the same process by plain pointer: a post or a late answer to

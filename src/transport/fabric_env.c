@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libfabric's efa provider calls abort() on some FI_EFA_* values. This file is the only place where
- * the library looks at the environment, so that such a value is an error and not a core dump.
+ * the library looks at the environment, so that such a value is an error and not a core dump; and
+ * for where sysfs is, so that it finds the devices that libibverbs finds.
  * Source: libfabric prov/efa/src/efa_env.c (variables that it gave up, and bounds that it asserts).
  */
 #include <dirent.h>
@@ -18,15 +19,21 @@ static const char *const aborting[] = {
 	"FI_EFA_RX_IOV_LIMIT",
 };
 
-static bool rdma_device_exists(void)
+const char *fabric_sysfs(void)
 {
 	const char *sysfs = getenv("SYSFS_PATH");
+
+	return sysfs && *sysfs ? sysfs : "/sys";
+}
+
+static bool rdma_device_exists(void)
+{
 	struct dirent *entry;
 	bool found = false;
 	char path[512];
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "%s/class/infiniband", sysfs && *sysfs ? sysfs : "/sys");
+	snprintf(path, sizeof(path), "%s/class/infiniband", fabric_sysfs());
 	dir = opendir(path);
 	if (!dir)
 		return false;

@@ -236,6 +236,7 @@ static void loop_limits(const struct port *port, struct port_limits *ret)
 	ret->depth = (uint32_t)port->script.depth;
 	ret->inject = PORT_MESSAGE_MAX;
 	ret->max_message = UINT64_MAX;
+	ret->write_by = ret->read_by = WEFT_RDMA_MEMORY;
 	ret->late_errors = port->script.late_every != 0;
 	snprintf(ret->fabric, sizeof(ret->fabric), "process");
 	snprintf(ret->device, sizeof(ret->device), "loop");

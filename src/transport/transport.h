@@ -55,6 +55,7 @@ struct provider {
 	bool shares_device;        /* several rails may use one device */
 	bool binds_address;        /* weft_opts.bind_addr applies */
 	bool unregister_guards;    /* a closed registration stops what arrives late */
+	uint8_t rdma;       /* enum weft_rdma: who does WRITE and READ, where emulates is not set */
 	bool emulates;      /* the target's software may do what a device cannot: then a wrong
 			     * key crashes the target (wrong_key does not hold), and a closed
 			     * registration stops nothing. See port_limits.emulated */
@@ -99,15 +100,17 @@ struct port_opts {
 struct port_limits {
 	uint32_t depth;
 	uint32_t inject;
-	bool direct;          /* OP_DIRECT is understood */
-	bool late_errors;     /* an operation that was done may still be reported as failed; its
-			       * op.ctx is handed back and not looked into: context.h */
-	bool emulated;        /* READ or WRITE is done by software at the target */
-	uint64_t max_message; /* largest READ or WRITE, bytes */
+	bool direct;      /* OP_DIRECT is understood */
+	bool late_errors; /* an operation that was done may still be reported as failed; its
+			   * op.ctx is handed back and not looked into: context.h */
+	bool emulated;    /* the provider emulates, and READ or WRITE is not the device's */
+	uint8_t write_by, read_by; /* enum weft_rdma */
+	uint64_t max_message;      /* largest READ or WRITE, bytes */
 	char libfabric[32];
 	char fabric[64];
 	char device[64];
 	char address[96];
+	char nic[64]; /* name of its RDMA device, for nic_counters(); "": it has none */
 };
 
 /* Space that providers ask for behind an operation's context (FI_CONTEXT2). The caller embeds it
@@ -119,6 +122,7 @@ struct op_ctx {
 enum op_kind {
 	OP_WRITE,
 	OP_READ,
+	OP_KINDS,
 };
 
 enum op_flags {
@@ -213,5 +217,10 @@ extern const struct transport transport_loop;
 extern const struct provider providers[];
 const struct provider *provider_find(const char *name);
 const struct provider *provider_by_number(uint8_t number);
+
+/* Calls fn with each counter of an RDMA device's port 1, as the kernel has them now, in the order
+ * of their names. Returns how many there were; 0 also for a device that has or is none. */
+int nic_counters(const char *nic, void (*fn)(void *ctx, const char *name, uint64_t value),
+		 void *ctx);
 
 #endif /* WEFT_TRANSPORT_H */

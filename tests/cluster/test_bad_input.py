@@ -209,6 +209,15 @@ def test_absent_device_is_told():
     assert "nonsense0" in text
 
 
+def test_software_is_refused_where_a_device_is_asked_for():
+    text = serve_fails(STATUS["ESOFTWARE"], "--provider", "tcp", "--device-rdma", "--listen-addr", "127.0.0.1:0")
+    assert "tcp on " in text and "WRITE is done by the target's software" in text and "efa" in text
+    result = run([WEFT, "kv", "--in-process", "--provider", "tcp", "--device-rdma", "ping"])
+    assert result.returncode == STATUS["ESOFTWARE"]
+    assert b"target's software" in result.stderr
+    assert run([WEFT, "kv", "--in-process", "--device-rdma", "ping"]).returncode == 0
+
+
 def test_client_without_a_common_way_is_told(start):
     server = start("shm", memory_mb=8)
     result = Kv(server.addr, "tcp", "fabric", "--timeout", "5s")("ping")

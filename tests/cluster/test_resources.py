@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a server costs when nobody asks, and that clients that left cost nothing."""
 import json
+import signal
 import time
 
 import pytest
@@ -23,6 +24,23 @@ def test_idle_server_sleeps(start, provider, record_property, capsys):
     with capsys.disabled():
         print(f"\n  idle {provider}: {share * 100:.2f} % of a core")
     assert share < 0.10
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_signal_logs_what_the_engine_knows(start, provider):
+    server = start(provider, memory_mb=64)
+    Kv(server.addr, provider).ok("put", "k", "v" * 70000)
+
+    def told(name):
+        return [line for line in server.err if f" {name} ".encode() in line]
+
+    for times in (1, 2):
+        server.signal(signal.SIGUSR1)
+        wait_for(lambda: len(told("rail.0.depth")) == times, 20, "the engine in the log")
+    assert told("rail.0.provider")[0].split()[-1].decode() in provider
+    assert int(told("latency.read.count")[0].split()[-1]) > 0, "the server reads what is put"
+    assert told("engine.messages_received")
+    Kv(server.addr, provider).ok("get", "k")
 
 
 @pytest.mark.usefixtures("no_sanitizer")

@@ -45,6 +45,7 @@ struct conform_row {
 	bool close_waits;    /* closing waits until the device of a peer has answered, and a device
 			      * that is not real stops with its process */
 	bool late_quiet;     /* operations to a dead peer may fall quiet only seconds later */
+	uint32_t rdma;       /* enum weft_rdma, of WRITE and READ; 0: the version decides */
 	bool host_way;       /* what auto takes to another process of this host */
 };
 
@@ -85,6 +86,9 @@ extern const struct conform_case cases_gone[];
 extern const struct conform_case cases_restart[];
 extern const struct conform_case cases_choice[];
 extern const struct conform_case cases_path[];
+extern const struct conform_case cases_rdma[];
+extern const struct conform_case cases_errors[];
+extern const struct conform_case cases_stats[];
 extern const struct conform_case cases_thread[];
 extern const struct conform_case cases_alloc[];
 extern const struct conform_case cases_key[];

@@ -24,16 +24,18 @@
 #include "verdict.h"
 
 static const struct conform_row rows[] = {
-	{ .name = "loop", .required = true, .script = true },
+	{ .name = "loop", .required = true, .script = true, .rdma = WEFT_RDMA_MEMORY },
 	{ .name = "shm",
 	  .processes = true,
 	  .watches_peers = true,
 	  .keeps_segments = true,
+	  .rdma = WEFT_RDMA_MEMORY,
 	  .host_way = true },
 	{ .name = "tcp",
 	  .bind_addr = "127.0.0.1",
 	  .processes = true,
 	  .needs_target = true,
+	  .rdma = WEFT_RDMA_SOFTWARE,
 	  .nic = true,
 	  .shares_device = true },
 	{ .name = "efa",
@@ -46,15 +48,17 @@ static const struct conform_row rows[] = {
 	  .processes = true,
 	  .close_waits = true,
 	  .late_quiet = true,
+	  .rdma = WEFT_RDMA_DEVICE,
 	  .pools_kib = 49152,
 	  .nic = true },
-	{ .name = "verbs", .processes = true, .nic = true },
+	{ .name = "verbs", .processes = true, .nic = true, .rdma = WEFT_RDMA_DEVICE },
 };
 
 static const struct conform_case *const tables[] = {
 	cases_open,  cases_data,    cases_apart,  cases_batch,      cases_message, cases_arrival,
 	cases_guard, cases_revoke,  cases_key,    cases_descriptor, cases_end,     cases_frozen,
-	cases_gone,  cases_restart, cases_choice, cases_path,       cases_thread,  cases_alloc,
+	cases_gone,  cases_restart, cases_choice, cases_rdma,       cases_errors,  cases_stats,
+	cases_path,  cases_thread,  cases_alloc,
 };
 
 static const char *const mode_names[] = { "thread", "manual" };

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counters that an RDMA device itself keeps, from sysfs. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "transport/fabric.h"
+
+static bool read_value(int dir, const char *name, uint64_t *ret)
+{
+	char text[32] = "", *end;
+	ssize_t n;
+	int fd;
+
+	fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	*ret = strtoull(text, &end, 10);
+	return end != text && (*end == '\n' || *end == '\0');
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int only_files(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+int nic_counters(const char *nic, void (*fn)(void *ctx, const char *name, uint64_t value),
+		 void *ctx)
+{
+	struct dirent **entries;
+	int dir, count, found = 0, i;
+	char path[512];
+	uint64_t value;
+
+	if (!*nic || strchr(nic, '/'))
+		return 0;
+	snprintf(path, sizeof(path), "%s/class/infiniband/%s/ports/1/hw_counters", fabric_sysfs(),
+		 nic);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return 0;
+	count = scandirat(dir, ".", &entries, only_files, by_name);
+	for (i = 0; i < count; i++) {
+		/* "lifespan" says how long the kernel keeps the values. */
+		if (strcmp(entries[i]->d_name, "lifespan") != 0 &&
+		    read_value(dir, entries[i]->d_name, &value)) {
+			fn(ctx, entries[i]->d_name, value);
+			found++;
+		}
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	close(dir);
+	return found;
+}
