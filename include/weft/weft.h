@@ -56,6 +56,15 @@ enum weft_progress {
 	WEFT_PROGRESS_MANUAL = 1, /* the caller drives: lowest latency, no thread hop */
 };
 
+enum weft_nics {
+	WEFT_NICS_ALL = 0, /* every device that fits (default) */
+	/* Of the NIC providers' devices those in the NUMA node where the thread that calls
+	 * weft_open() runs (in several, where it may use the CPUs of several but not of all). A
+	 * provider that has none there, or of whose devices no node is known, uses all of them, and
+	 * the log says so (WEFT_LOG_WARN). */
+	WEFT_NICS_NEAR = 1,
+};
+
 enum weft_access {
 	WEFT_LOCAL = 0,        /* source of WRITE, target of READ; nothing granted to peers */
 	WEFT_REMOTE_READ = 1,  /* peers may READ it */
@@ -112,6 +121,14 @@ struct weft_opts {
 	weft_log_fn log;
 	void *ctx; /* handed to the callbacks above */
 	int log_level;
+	uint32_t nics; /* enum weft_nics; applies to what devices leaves */
+	/* 1: the owner thread runs only on CPUs of the NUMA nodes of the engine's NICs, of those
+	 * that the thread that calls weft_open() may use; never on others. Where none is left or no
+	 * node is known it runs as without, and the log says so. Thread mode only (-EINVAL).
+	 * This and WEFT_NICS_NEAR need libhwloc (-EOPNOTSUPP) and let weft_open() take up to
+	 * half a second longer. As any program with hwloc, they take the machine from the file
+	 * that the environment variable HWLOC_XMLFILE names (lstopo writes such files). */
+	uint32_t bind_thread;
 };
 
 /* "weft 0.1.0"; static. */
@@ -147,7 +164,7 @@ WEFT_API int weft_providers(struct weft_provider_info *infos, int max);
 /*
  * Opens an engine. opts may be NULL. The memory of opts and its strings is not needed afterwards.
  * Errors: -WEFT_ENOPROVIDER, -WEFT_ENODEVICE, -WEFT_EENVIRONMENT, -WEFT_EPROVIDER, -EINVAL,
- * -ENOMEM.
+ * -EOPNOTSUPP (no libhwloc, where opts need it), -ENOMEM.
  */
 WEFT_API int weft_open(struct weft **ret, const struct weft_opts *opts);
 
@@ -424,6 +441,9 @@ struct weft_rail_info {
 	uint64_t max_message; /* largest single operation, bytes */
 	uint32_t depth;       /* operations it takes at a time */
 	uint32_t inject;      /* largest message sent from a copy, bytes */
+	uint32_t numa_known;  /* 1: numa_node holds. Looked up only for engines that were opened
+			       * with WEFT_NICS_NEAR or bind_thread */
+	uint32_t numa_node;   /* where the device is; the first, where it is near several */
 };
 /* Rail index 0.. of the engine; -ENOENT past the last. */
 WEFT_API int weft_rail(struct weft *weft, uint32_t index, struct weft_rail_info *info);

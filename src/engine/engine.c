@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "engine/engine.h"
+#include "engine/near.h"
 #include "engine/open.h"
 
 const char *weft_version(void)
@@ -142,7 +143,7 @@ static int check_opts(const struct weft_opts *opts)
 		return err_set(-EINVAL, "provider is empty; leave it NULL for auto");
 	if (opts->progress > WEFT_PROGRESS_MANUAL)
 		return err_set(-EINVAL, "progress is %u", opts->progress);
-	return 0;
+	return near_check(opts);
 }
 
 static void apply_opts(struct weft *weft, const struct weft_opts *opts)
@@ -293,7 +294,7 @@ int weft_open(struct weft **ret, const struct weft_opts *opts)
 	if (!rc)
 		rc = open_flights(weft);
 	if (!rc && weft->thread_mode)
-		rc = engine_thread_start(weft);
+		rc = near_start(weft);
 	if (rc) {
 		free_engine(weft);
 		return rc;

@@ -54,6 +54,8 @@ static int get_rail(struct weft *weft, void *arg)
 	info->max_message = rail->limits.max_message;
 	info->depth = rail->depth;
 	info->inject = rail->limits.inject;
+	info->numa_known = rail->numa >= 0;
+	info->numa_node = rail->numa >= 0 ? (uint32_t)rail->numa : 0;
 	return 0;
 }
 

@@ -369,6 +369,7 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	memcpy(ret->libfabric, device.libfabric, sizeof(ret->libfabric));
 	memcpy(ret->fabric, device.fabric, sizeof(ret->fabric));
 	memcpy(ret->device, device.device, sizeof(ret->device));
+	memcpy(ret->pci, device.pci, sizeof(ret->pci));
 	if (fi_getname(&port->ep->fid, addr, &len) == 0)
 		fi_av_straddr(port->av, addr, ret->address, &text_len);
 }
