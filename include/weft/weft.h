@@ -58,10 +58,9 @@ enum weft_progress {
 
 enum weft_nics {
 	WEFT_NICS_ALL = 0, /* every device that fits (default) */
-	/* Of the NIC providers' devices those in the NUMA node where the thread that calls
-	 * weft_open() runs (in several, where it may use the CPUs of several but not of all). A
-	 * provider that has none there, or of whose devices no node is known, uses all of them, and
-	 * the log says so (WEFT_LOG_WARN). */
+	/* Of the NIC providers' devices those in the NUMA node(s) of the CPUs that the thread that
+	 * calls weft_open() may use, or, if these are in all nodes, in the node where it runs. A
+	 * provider that has none there, or does not know, uses all (logged: WEFT_LOG_WARN). */
 	WEFT_NICS_NEAR = 1,
 };
 
@@ -122,12 +121,9 @@ struct weft_opts {
 	void *ctx; /* handed to the callbacks above */
 	int log_level;
 	uint32_t nics; /* enum weft_nics; applies to what devices leaves */
-	/* 1: the owner thread runs only on CPUs of the NUMA nodes of the engine's NICs, of those
-	 * that the thread that calls weft_open() may use; never on others. Where none is left or no
-	 * node is known it runs as without, and the log says so. Thread mode only (-EINVAL).
-	 * This and WEFT_NICS_NEAR need libhwloc (-EOPNOTSUPP) and let weft_open() take up to
-	 * half a second longer. As any program with hwloc, they take the machine from the file
-	 * that the environment variable HWLOC_XMLFILE names (lstopo writes such files). */
+	/* 1: the owner thread keeps to the CPUs near the engine's NICs, of those that the caller of
+	 * weft_open() may use; where none is left or known it does not (logged). Thread mode only.
+	 * This and WEFT_NICS_NEAR need libhwloc, and half a second; HWLOC_XMLFILE applies to it. */
 	uint32_t bind_thread;
 };
 
@@ -441,8 +437,7 @@ struct weft_rail_info {
 	uint64_t max_message; /* largest single operation, bytes */
 	uint32_t depth;       /* operations it takes at a time */
 	uint32_t inject;      /* largest message sent from a copy, bytes */
-	uint32_t numa_known;  /* 1: numa_node holds. Looked up only for engines that were opened
-			       * with WEFT_NICS_NEAR or bind_thread */
+	uint32_t numa_known;  /* 1: numa_node holds; only with WEFT_NICS_NEAR or bind_thread */
 	uint32_t numa_node;   /* where the device is; the first, where it is near several */
 };
 /* Rail index 0.. of the engine; -ENOENT past the last. */
