@@ -156,7 +156,6 @@ static int filter_devices(const struct plan_open *plan, const struct provider *p
 
 static int open_way(struct plan_open *plan, const struct provider *p)
 {
-	struct weft *weft = plan->weft;
 	struct port_device *devices;
 	int count, rc;
 
@@ -170,7 +169,7 @@ static int open_way(struct plan_open *plan, const struct provider *p)
 		if (!p->host_local)
 			plan->matched += count;
 		if (count && !p->host_local)
-			count = near_filter(&plan->near, weft, p, devices, count);
+			count = near_filter(&plan->near, plan->weft, p, devices, count);
 		rc = count ? open_rails(plan, p, devices, count)
 			   : err_set(-WEFT_ENODEVICE, "%s has no device of '%s'", p->name,
 				     plan->opts->devices);
@@ -229,6 +228,7 @@ static int open_named(struct plan_open *plan, const char *name, size_t len)
 	return rc;
 }
 
+/* "auto", or names by comma. */
 static int open_list(struct plan_open *plan, const char *at)
 {
 	const char *end;

@@ -28,9 +28,8 @@ enum topo_kind {
 struct topo_device {
 	enum topo_kind kind;
 	char pci[TOPO_PCI_MAX];
-	char names[TOPO_NAMES_MAX][32]; /* the system's: "rdmap79s0", "eth0"; "" ends them */
-	uint64_t
-		nodes; /* near it, bit i: topo->nodes[i]; 0: not known. All of one node's machine */
+	char names[TOPO_NAMES_MAX][32];   /* the system's: "rdmap79s0", "eth0"; "" ends them */
+	uint64_t nodes;                   /* near it, bit i: topo->nodes[i]; 0: not known */
 	uint64_t bridges[TOPO_ABOVE_MAX]; /* PCI bridges above it, the nearest first; 0 ends them */
 	uint64_t root;                    /* its root complex; 0: not known */
 };
