@@ -56,6 +56,14 @@ enum weft_progress {
 	WEFT_PROGRESS_MANUAL = 1, /* the caller drives: lowest latency, no thread hop */
 };
 
+enum weft_nics {
+	WEFT_NICS_ALL = 0, /* every device that fits (default) */
+	/* Of the NIC providers' devices those in the NUMA node(s) of the CPUs that the thread that
+	 * calls weft_open() may use, or, if these are in all nodes, in the node where it runs. A
+	 * provider that has none there, or does not know, uses all (logged: WEFT_LOG_WARN). */
+	WEFT_NICS_NEAR = 1,
+};
+
 enum weft_access {
 	WEFT_LOCAL = 0,        /* source of WRITE, target of READ; nothing granted to peers */
 	WEFT_REMOTE_READ = 1,  /* peers may READ it */
@@ -125,6 +133,11 @@ struct weft_opts {
 	 * another NIC provider has rails that a device serves, and fails where none has. It says
 	 * nothing of the peers' devices: set it on both sides. */
 	uint32_t device_rdma;
+	uint32_t nics; /* enum weft_nics; applies to what devices leaves */
+	/* 1: the owner thread keeps to the CPUs near the engine's NICs, of those that the caller of
+	 * weft_open() may use; where none is left or known it does not (logged). Thread mode only.
+	 * This and WEFT_NICS_NEAR need libhwloc, and half a second; HWLOC_XMLFILE applies to it. */
+	uint32_t bind_thread;
 };
 
 /* "weft 0.1.0"; static. */
@@ -160,7 +173,8 @@ WEFT_API int weft_providers(struct weft_provider_info *infos, int max);
 /*
  * Opens an engine. opts may be NULL. The memory of opts and its strings is not needed afterwards.
  * Errors: -WEFT_ENOPROVIDER, -WEFT_ENODEVICE, -WEFT_EENVIRONMENT, -WEFT_EPROVIDER,
- * -WEFT_ESOFTWARE, -EINVAL, -ENOMEM.
+ * -WEFT_ESOFTWARE, -EINVAL, -ENOMEM; where opts need the machine's topology, -EOPNOTSUPP (no
+ * libhwloc), -ENOENT (HWLOC_XMLFILE names no file), -EIO (it cannot be read).
  */
 WEFT_API int weft_open(struct weft **ret, const struct weft_opts *opts);
 

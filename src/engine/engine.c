@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "engine/attach.h"
 #include "engine/engine.h"
+#include "engine/near.h"
 #include "engine/open.h"
 
 const char *weft_version(void)
@@ -146,7 +147,7 @@ static int check_opts(const struct weft_opts *opts)
 		return err_set(-EINVAL, "device_rdma is %u, want 0 or 1", opts->device_rdma);
 	if (opts->progress > WEFT_PROGRESS_MANUAL)
 		return err_set(-EINVAL, "progress is %u", opts->progress);
-	return 0;
+	return near_check(opts);
 }
 
 static void apply_opts(struct weft *weft, const struct weft_opts *opts)
@@ -298,7 +299,7 @@ int weft_open(struct weft **ret, const struct weft_opts *opts)
 	if (!rc)
 		rc = open_flights(weft);
 	if (!rc && weft->thread_mode)
-		rc = engine_thread_start(weft);
+		rc = near_start(weft);
 	if (rc) {
 		free_engine(weft);
 		return rc;

@@ -8,6 +8,7 @@
 #define WEFT_ENGINE_ENGINE_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,6 +54,7 @@ struct rail {
 	struct list spent;        /* flights that failed and may be reported again */
 	uint8_t addr[PORT_ADDRESS_MAX];
 	size_t addr_len;
+	int numa; /* the system's number of its node; -1: not known, or not looked up */
 };
 
 /* The rails of one provider: weft->rails[first] .. [first + count - 1]. */
@@ -292,6 +294,8 @@ struct weft {
 	int log_level;
 	bool thread_mode, in_progress, gone_pending;
 	pthread_t thread;
+	bool bound; /* the owner thread runs on cpus only: near.c */
+	cpu_set_t cpus;
 	struct ring calls; /* struct engine_call * or weft_batch * | 1 */
 	_Atomic bool stop, sleeping;
 	_Atomic uint32_t sequence; /* steps with every batch end, message, arrival, peer change */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "engine/near.h"
 #include "engine/open.h"
 #include "transport/loop_script.h"
 
@@ -18,6 +19,7 @@ struct plan_open {
 	int matched;       /* devices that the filter let through */
 	bool has_nic;      /* a provider that reaches other hosts is open */
 	char refused[400]; /* what "auto" left out for device_rdma; "": nothing */
+	struct near near;
 };
 
 static bool listed(const char *list, const char *name)
@@ -134,6 +136,7 @@ static int open_rail(struct plan_open *plan, const struct provider *p, const cha
 	rail->depth = rail->limits.depth;
 	if (plan->opts->queue_depth && plan->opts->queue_depth < rail->depth)
 		rail->depth = plan->opts->queue_depth;
+	near_rail(&plan->near, rail);
 	weft->rail_count++;
 	return 0;
 }
@@ -157,8 +160,8 @@ static int open_rails(struct plan_open *plan, const struct provider *p, struct p
 	if (p->host_local && plan->automatic)
 		want = 1;
 	if (want > (uint32_t)count && !p->shares_device)
-		return err_set(-WEFT_ENODEVICE, "%s: %u rails asked, %d devices", p->name, want,
-			       count);
+		return err_set(-WEFT_ENODEVICE, "%s: %u rails asked, %d devices%s", p->name, want,
+			       count, plan->opts->nics == WEFT_NICS_NEAR ? " (nics: near)" : "");
 	for (i = 0; i < want && rc == 0; i++)
 		rc = open_rail(plan, p,
 			       p->process_local ? loop_script_of(plan->opts->devices, i)
@@ -200,6 +203,8 @@ static int open_way(struct plan_open *plan, const struct provider *p)
 		count = filter_devices(plan, p, devices, count);
 		if (!p->host_local)
 			plan->matched += count;
+		if (count && !p->host_local)
+			count = near_filter(&plan->near, plan->weft, p, devices, count);
 		rc = count ? open_rails(plan, p, devices, count)
 			   : err_set(-WEFT_ENODEVICE, "%s has no device of '%s'", p->name,
 				     plan->opts->devices);
@@ -272,21 +277,35 @@ static int open_named(struct plan_open *plan, const char *name, size_t len)
 	return rc;
 }
 
+/* "auto", or names by comma. */
+static int open_list(struct plan_open *plan, const char *at)
+{
+	const char *end;
+	int rc = 0;
+
+	plan->automatic = strcmp(at, "auto") == 0;
+	if (plan->automatic)
+		return open_auto(plan);
+	for (; *at && rc == 0; at = *end ? end + 1 : end) {
+		end = strchrnul(at, ',');
+		rc = open_named(plan, at, (size_t)(end - at));
+	}
+	return rc;
+}
+
 int open_ways(struct weft *weft, const struct weft_opts *opts)
 {
-	const char *at = opts->provider ? opts->provider : "auto", *end;
 	struct plan_open plan = { .weft = weft,
 				  .opts = opts,
 				  .asked_rails = opts->rails ? opts->rails : 1 };
-	int rc = 0;
+	int rc = near_begin(&plan.near, opts);
 
-	plan.automatic = strcmp(at, "auto") == 0;
-	if (plan.automatic)
-		return open_auto(&plan);
-	for (; *at && rc == 0; at = *end ? end + 1 : end) {
-		end = strchrnul(at, ',');
-		rc = open_named(&plan, at, (size_t)(end - at));
-	}
+	if (rc)
+		return rc;
+	rc = open_list(&plan, opts->provider ? opts->provider : "auto");
+	if (rc == 0)
+		near_choose_cpus(&plan.near, weft);
+	near_end(&plan.near);
 	return rc;
 }
 

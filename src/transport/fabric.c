@@ -382,6 +382,7 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	memcpy(ret->device, device.device, sizeof(ret->device));
 	if (port->info->nic && port->info->nic->device_attr && port->info->nic->device_attr->name)
 		snprintf(ret->nic, sizeof(ret->nic), "%s", port->info->nic->device_attr->name);
+	memcpy(ret->pci, device.pci, sizeof(ret->pci));
 	if (fi_getname(&port->ep->fid, addr, &len) == 0)
 		fi_av_straddr(port->av, addr, ret->address, &text_len);
 }

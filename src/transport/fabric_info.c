@@ -134,6 +134,15 @@ static void address_text(const struct fi_info *info, char *buf, size_t len)
 	}
 }
 
+static void pci_text(const struct fi_info *info, char *buf, size_t len)
+{
+	const struct fi_bus_attr *bus = info->nic ? info->nic->bus_attr : NULL;
+
+	if (bus && bus->bus_type == FI_BUS_PCI)
+		snprintf(buf, len, "%04x:%02x:%02x.%x", bus->attr.pci.domain_id,
+			 bus->attr.pci.bus_id, bus->attr.pci.device_id, bus->attr.pci.function_id);
+}
+
 void fabric_describe(const struct fi_info *info, struct port_device *ret)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -143,6 +152,7 @@ void fabric_describe(const struct fi_info *info, struct port_device *ret)
 	snprintf(ret->device, sizeof(ret->device), "%s",
 		 info->domain_attr->name ? info->domain_attr->name : "");
 	address_text(info, ret->address, sizeof(ret->address));
+	pci_text(info, ret->pci, sizeof(ret->pci));
 	if (info->nic && info->nic->link_attr)
 		ret->speed_mbps = info->nic->link_attr->speed / 1000000;
 }

@@ -84,6 +84,7 @@ struct port_device {
 	char fabric[64];
 	char device[64];
 	char address[64];
+	char pci[16]; /* "0000:4f:00.0"; "" where the provider does not say */
 	uint64_t speed_mbps;
 };
 
@@ -109,6 +110,7 @@ struct port_limits {
 	char libfabric[32];
 	char fabric[64];
 	char device[64];
+	char pci[16]; /* as port_device's */
 	char address[96];
 	char nic[64]; /* name of its RDMA device, for nic_counters(); "": it has none */
 };
