@@ -168,8 +168,12 @@ WEFT_API int weft_progress(struct weft *weft, uint64_t timeout_ns);
 WEFT_API int weft_fd(struct weft *weft);
 
 /*
- * Registers memory on every rail. base..base+len must stay mapped until weft_unregister() or
- * weft_close(). access: enum weft_access, or-ed. len 1 byte or more.
+ * Registers memory on every rail. base..base+len must stay mapped, and mapped to the same memory,
+ * until weft_unregister() or weft_close(). access: enum weft_access, or-ed. len 1 byte or more.
+ * Regions may overlap, each with its own rights. What is WEFT_LOCAL and lies in the pages of a
+ * WEFT_LOCAL region of this engine is not registered with the devices again: who registers many
+ * buffers out of one area keeps the area itself registered so, and each buffer costs nothing
+ * there. What grants peers anything always has a registration and keys of its own.
  * Errors: -WEFT_EMEMLOCK (limit and remedy in the detail), -WEFT_EPROVIDER, -EINVAL, -ENOMEM.
  */
 WEFT_API int weft_register(struct weft *weft, void *base, size_t len, uint32_t access,
@@ -399,7 +403,10 @@ WEFT_API int weft_arrival_wait(struct weft_arrival *arrival, uint64_t count, uin
 	X(in_flight, "operations posted and not ended now") \
 	X(quarantined, "operations not ended whose transfer has ended, now") \
 	X(submitted, "transfers submitted and not ended now") \
-	X(provider_busy, "posts that the provider asked to repeat (EAGAIN)")
+	X(provider_busy, "posts that the provider asked to repeat (EAGAIN)") \
+	X(pins, "registrations of regions that each rail's device holds now") \
+	X(bytes_pinned, "bytes of these registrations, on each rail") \
+	X(pins_shared, "regions that shared a registration which was there already")
 /* clang-format on */
 
 struct weft_stats {

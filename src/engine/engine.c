@@ -108,6 +108,7 @@ int weft_export(const struct weft_region *region, void *buf, size_t *len)
 {
 	const struct weft *weft = region->weft;
 	struct wire_descriptor *d = mem_alloc(sizeof(*d));
+	const struct pin *pin;
 	uint32_t i, j;
 	int rc;
 
@@ -121,8 +122,9 @@ int weft_export(const struct weft_region *region, void *buf, size_t *len)
 	d->length = region->len;
 	for (i = 0; i < weft->way_count; i++)
 		for (j = 0; j < weft->ways[i].count; j++) {
-			d->ways[i].rails[j].base = region->pins[weft->ways[i].first + j].base;
-			d->ways[i].rails[j].key = region->pins[weft->ways[i].first + j].key;
+			pin = &region->pinned->rails[weft->ways[i].first + j];
+			d->ways[i].rails[j].base = region->access ? pin->base : 0;
+			d->ways[i].rails[j].key = region->access ? pin->key : 0;
 		}
 	rc = put(d, buf, len);
 	mem_free(d);
@@ -247,6 +249,7 @@ static void free_engine(struct weft *weft)
 	mem_free(weft->rails);
 	ring_fini(&weft->calls);
 	map_fini(&weft->regions);
+	pin_table_free(&weft->pins);
 	map_fini(&weft->peer_by_slot);
 	map_fini(&weft->peer_by_id);
 	mem_free(weft->arrivals);

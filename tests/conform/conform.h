@@ -88,6 +88,7 @@ extern const struct conform_case cases_path[];
 extern const struct conform_case cases_thread[];
 extern const struct conform_case cases_alloc[];
 extern const struct conform_case cases_key[];
+extern const struct conform_case cases_region[];
 
 /* --- verdicts: usable from any thread of a case's process ------------------------------------- */
 

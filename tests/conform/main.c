@@ -52,9 +52,10 @@ static const struct conform_row rows[] = {
 };
 
 static const struct conform_case *const tables[] = {
-	cases_open,  cases_data,    cases_apart,  cases_batch,      cases_message, cases_arrival,
-	cases_guard, cases_revoke,  cases_key,    cases_descriptor, cases_end,     cases_frozen,
-	cases_gone,  cases_restart, cases_choice, cases_path,       cases_thread,  cases_alloc,
+	cases_open,    cases_data,   cases_apart,  cases_batch,   cases_message,
+	cases_arrival, cases_guard,  cases_revoke, cases_key,     cases_descriptor,
+	cases_end,     cases_frozen, cases_gone,   cases_restart, cases_choice,
+	cases_path,    cases_thread, cases_alloc,  cases_region,
 };
 
 static const char *const mode_names[] = { "thread", "manual" };
