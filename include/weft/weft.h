@@ -174,7 +174,9 @@ WEFT_API int weft_fd(struct weft *weft);
  * WEFT_LOCAL region of this engine is not registered with the devices again: who registers many
  * buffers out of one area keeps the area itself registered so, and each buffer costs nothing
  * there. What grants peers anything always has a registration and keys of its own.
- * Errors: -WEFT_EMEMLOCK (limit and remedy in the detail), -WEFT_EPROVIDER, -EINVAL, -ENOMEM.
+ * Errors, each with the limit in the detail where there is one: -WEFT_EMEMLOCK; -ENOMEM: the device
+ * takes no more registrations; -WEFT_EPROVIDER: it refuses the range, for its length perhaps;
+ * -WEFT_ELIMIT; -EFAULT: not mapped for reading and writing; -EINVAL.
  */
 WEFT_API int weft_register(struct weft *weft, void *base, size_t len, uint32_t access,
 			   struct weft_region **ret);

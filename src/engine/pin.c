@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "engine/engine.h"
+#include "engine/pin_why.h"
 
 /* --- those that are offered ---------------------------------------------------------------- */
 
@@ -93,17 +93,15 @@ void pin_table_free(struct pin_table *table)
 
 /* --- registrations ------------------------------------------------------------------------- */
 
-static int refused(const struct rail *rail, size_t len, int rc)
+static int refused(const struct weft *weft, const struct rail *rail, size_t len, int rc)
 {
-	struct rlimit limit;
+	struct pin_refusal refusal = {
+		.rc = rc, .len = len, .device = rail->limits.device, .pins = weft->stats.pins
+	};
+	struct pin_host host;
 
-	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-	    limit.rlim_cur < len)
-		return err_prefix(
-			-WEFT_EMEMLOCK,
-			"%zu bytes on %s; the memory lock limit is %llu bytes (ulimit -l)", len,
-			rail->limits.device, (unsigned long long)limit.rlim_cur);
-	return err_prefix(rc, "%zu bytes on %s", len, rail->limits.device);
+	pin_host_read(&host, "");
+	return pin_why(&refusal, &host);
 }
 
 static void close_rails(struct weft *weft, struct pinned *pinned, uint32_t count)
@@ -126,7 +124,7 @@ static int open_rails(struct weft *weft, struct pinned *pinned, uint32_t access)
 		rc = rail->ops->pin(rail->port, (void *)pinned->first, len, access,
 				    &pinned->rails[i]);
 		if (rc) {
-			rc = refused(rail, len, rc);
+			rc = refused(weft, rail, len, rc);
 			close_rails(weft, pinned, i);
 			return rc;
 		}
