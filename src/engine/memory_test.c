@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <weft/weft.h>
+#include <weft/memory.h>
 
 #define MIB ((size_t)1 << 20)
 
