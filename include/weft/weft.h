@@ -173,7 +173,8 @@ WEFT_API int weft_fd(struct weft *weft);
  * Regions may overlap, each with its own rights. What is WEFT_LOCAL and lies in the pages of a
  * WEFT_LOCAL region of this engine is not registered with the devices again: who registers many
  * buffers out of one area keeps the area itself registered so, and each buffer costs nothing
- * there. What grants peers anything always has a registration and keys of its own.
+ * there; pages that it shares stay with the device until the last of them is taken back. What
+ * grants peers anything always has a registration and keys of its own.
  * Errors, each with the limit in the detail where there is one: -WEFT_EMEMLOCK; -ENOMEM: the device
  * takes no more registrations; -WEFT_EPROVIDER: it refuses the range, for its length perhaps;
  * -WEFT_ELIMIT; -EFAULT: not mapped for reading and writing; -EINVAL.
