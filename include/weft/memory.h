@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libweft: memory that is good to register. Call flow: weft_alloc() -> weft_register()
- * (weft/weft.h)
- * -> weft_unregister() -> weft_free(). Returns, errors and structures are as in weft/weft.h.
+ * libweft: memory that is good to register.
+ *
+ * Call flow: weft_alloc() -> weft_register() -> weft_unregister() -> weft_free(). Returns, errors
+ * and structures are as in weft/weft.h.
  */
 #ifndef WEFT_MEMORY_H
 #define WEFT_MEMORY_H

@@ -149,7 +149,12 @@ int weft_alloc(size_t len, uint32_t pages, struct weft_memory *memory)
 		rc = map_reserved(&ours, len, 2 * MIB, PAGE_FLAG(21));
 	if (rc && pages & WEFT_PAGES_ANY)
 		rc = map_any(&ours, len);
-	return rc ? rc : sized_out(memory, &ours, sizeof(ours), "weft_memory");
+	if (rc)
+		return rc;
+	rc = sized_out(memory, &ours, sizeof(ours), "weft_memory");
+	if (rc)
+		weft_free(&ours);
+	return rc;
 }
 
 void weft_free(const struct weft_memory *memory)

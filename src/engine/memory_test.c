@@ -94,6 +94,9 @@ static void bad_requests(void **state)
 	assert_int_equal(weft_alloc(1, 0, NULL), -EINVAL);
 	memory.size = 8;
 	assert_int_equal(weft_alloc(1, 0, &memory), -EINVAL);
+	memory.size = SIZE_MAX;
+	assert_int_equal(weft_alloc(1, 0, &memory), -EINVAL);
+	assert_null(memory.base);
 	weft_free(NULL);
 	weft_free(&memory);
 }
