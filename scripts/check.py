@@ -154,7 +154,8 @@ def declared(header):
 
 def check_symbols(build):
     findings = []
-    headers = {"weft": ["include/weft/weft.h", "include/weft/segment.h"], "weftkv": ["include/weft/kv.h"]}
+    headers = {"weft": ["include/weft/weft.h", "include/weft/memory.h", "include/weft/segment.h"],
+               "weftkv": ["include/weft/kv.h"]}
     maps = tracked("src/*.map")
     findings += [f"{header}: no {name}.map says what lib{name} exports"
                  for name, all_of in headers.items() for header in all_of

@@ -45,7 +45,8 @@
 	X(EENVIRONMENT, 1017, 13, "an environment variable would make the provider abort the process", \
 	  "unset it") \
 	X(EMEMLOCK,     1018, 19, "memory cannot be registered", \
-	  "raise the memory lock limit (ulimit -l unlimited, LimitMEMLOCK=infinity)") \
+	  "raise the memory lock limit: ulimit -l unlimited in a shell, LimitMEMLOCK=infinity of a service, " \
+	  "memlock in /etc/security/limits.d, --ulimit memlock=-1 of a container") \
 	X(ENOTQUIET,    1019, 17, "the memory may still be touched by the network", \
 	  "wait with the quiesce call, or close the engine") \
 	X(EMESSAGE,     1020, 16, "a malformed message came from the network", \

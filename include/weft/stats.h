@@ -43,7 +43,10 @@ extern "C" {
 	X(in_flight, "operations posted and not ended now") \
 	X(quarantined, "operations not ended whose transfer has ended, now") \
 	X(submitted, "transfers submitted and not ended now") \
-	X(provider_busy, "posts that the provider asked to repeat (EAGAIN)")
+	X(provider_busy, "posts that the provider asked to repeat (EAGAIN)") \
+	X(pins, "registrations of regions that each rail's device holds now") \
+	X(bytes_pinned, "bytes of these registrations, on each rail") \
+	X(pins_shared, "regions that shared a registration which was there already")
 /* clang-format on */
 
 struct weft_stats {

@@ -195,9 +195,16 @@ WEFT_API int weft_progress(struct weft *weft, uint64_t timeout_ns);
 WEFT_API int weft_fd(struct weft *weft);
 
 /*
- * Registers memory on every rail. base..base+len must stay mapped until weft_unregister() or
- * weft_close(). access: enum weft_access, or-ed. len 1 byte or more.
- * Errors: -WEFT_EMEMLOCK (limit and remedy in the detail), -WEFT_EPROVIDER, -EINVAL, -ENOMEM.
+ * Registers memory on every rail. base..base+len must stay mapped, and mapped to the same memory,
+ * until weft_unregister() or weft_close(). access: enum weft_access, or-ed. len 1 byte or more.
+ * Regions may overlap, each with its own rights. What is WEFT_LOCAL and lies in the pages of a
+ * WEFT_LOCAL region of this engine is not registered with the devices again: who registers many
+ * buffers out of one area keeps the area itself registered so, and each buffer costs nothing
+ * there; pages that it shares stay with the device until the last of them is taken back. What
+ * grants peers anything always has a registration and keys of its own.
+ * Errors, each with the limit in the detail where there is one: -WEFT_EMEMLOCK; -ENOMEM: the device
+ * takes no more registrations; -WEFT_EPROVIDER: it refuses the range, for its length perhaps;
+ * -WEFT_ELIMIT; -EFAULT: not mapped for reading and writing; -EINVAL.
  */
 WEFT_API int weft_register(struct weft *weft, void *base, size_t len, uint32_t access,
 			   struct weft_region **ret);

@@ -26,6 +26,7 @@
 #include "base/ring.h"
 #include "base/smallhist.h"
 #include "engine/errors.h"
+#include "engine/pin.h"
 #include "engine/sequence.h"
 #include "engine/wire.h"
 #include "transport/transport.h"
@@ -142,7 +143,7 @@ struct weft_region {
 	struct list holdings; /* struct holding by region_link */
 	uint64_t haunted_ns;  /* until when packets of peers that are gone may come; 0: never */
 	uint64_t ask_ns, ask_pause_ns; /* closing: when its holders are asked again */
-	struct pin pins[];             /* one per rail */
+	struct pinned *pinned;
 };
 
 /* A peer's use of one of our regions. */
@@ -273,6 +274,7 @@ struct weft {
 	uint32_t peer_count, next_peer_slot;
 	struct map regions; /* slot -> struct weft_region */
 	uint32_t next_region, next_generation;
+	struct pin_table pins;
 	struct weft_arrival **arrivals;
 	uint32_t arrival_room, arrival_count, next_arrival;
 	uint16_t *arrival_generations;

@@ -142,7 +142,7 @@ static void fill_op(struct op *op, const struct transfer *transfer, struct rail 
 	op->imm = transfer->imm;
 	op->local = transfer->region->base + transfer->offset + at;
 	op->len = len;
-	op->desc = transfer->region->pins[rail->index].desc;
+	op->desc = transfer->region->pinned->rails[rail->index].desc;
 	op->dest = peer->paths[i].dest;
 	op->remote = remote->bases[far] + transfer->remote_offset + at;
 	op->key = remote->keys[far];

@@ -2,7 +2,6 @@
 /* Registered local memory: pinned on every rail, exported, taken back. */
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -14,47 +13,11 @@
 #define ASK_FIRST_NS (50 * NSEC_PER_MSEC)
 #define ASK_LAST_NS  (2 * NSEC_PER_SEC)
 
-static int pin_refused(const struct rail *rail, const struct weft_region *region, int rc)
+static void unpin(struct weft_region *region)
 {
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-	    limit.rlim_cur < region->len)
-		return err_prefix(
-			-WEFT_EMEMLOCK,
-			"%zu bytes on %s; the memory lock limit is %llu bytes (ulimit -l)",
-			region->len, rail->limits.device, (unsigned long long)limit.rlim_cur);
-	return err_prefix(rc, "%zu bytes on %s", region->len, rail->limits.device);
-}
-
-static void unpin_all(struct weft_region *region)
-{
-	struct weft *weft = region->weft;
-	uint32_t i;
-
-	for (i = 0; i < weft->rail_count; i++)
-		if (region->pins[i].handle)
-			weft->rails[i].ops->unpin(weft->rails[i].port, &region->pins[i]);
-}
-
-static int pin_all(struct weft_region *region)
-{
-	struct weft *weft = region->weft;
-	struct rail *rail;
-	uint32_t i;
-	int rc;
-
-	for (i = 0; i < weft->rail_count; i++) {
-		rail = &weft->rails[i];
-		rc = rail->ops->pin(rail->port, region->base, region->len, region->access,
-				    &region->pins[i]);
-		if (rc) {
-			rc = pin_refused(rail, region, rc);
-			unpin_all(region);
-			return rc;
-		}
-	}
-	return 0;
+	if (region->pinned)
+		pin_give(region->weft, region->pinned, region->base, region->len);
+	region->pinned = NULL;
 }
 
 static int register_region(struct weft *weft, void *arg)
@@ -68,12 +31,12 @@ static int register_region(struct weft *weft, void *arg)
 		region->slot = weft->next_region++;
 	} while (map_get_ptr(&weft->regions, region->slot));
 	region->generation = ++weft->next_generation;
-	rc = pin_all(region);
+	rc = pin_take(weft, region->base, region->len, region->access, &region->pinned);
 	if (rc)
 		return rc;
 	rc = map_put_ptr(&weft->regions, region->slot, region);
 	if (rc) {
-		unpin_all(region);
+		unpin(region);
 		return err_set(rc, "out of memory for the table of regions");
 	}
 	weft->stats.regions++;
@@ -90,7 +53,7 @@ int weft_register(struct weft *weft, void *base, size_t len, uint32_t access,
 		return err_set(-EINVAL, "memory %p of %zu bytes cannot be registered", base, len);
 	if (access & ~(uint32_t)ACCESS_ALL)
 		return err_set(-EINVAL, "unknown access 0x%x", access);
-	region = mem_zalloc(sizeof(*region) + weft->rail_count * sizeof(region->pins[0]));
+	region = mem_zalloc(sizeof(*region));
 	if (!region)
 		return err_set(-ENOMEM, "out of memory");
 	region->weft = weft;
@@ -141,7 +104,7 @@ void region_free(struct weft_region *region)
 
 	list_for_each_safe(link, after, &region->holdings)
 		holding_drop(list_entry(link, struct holding, region_link));
-	unpin_all(region);
+	unpin(region);
 	map_del(&weft->regions, region->slot, NULL);
 	weft->stats.regions--;
 	mem_free(region);
@@ -218,7 +181,7 @@ static int finish_unregister(struct weft_region *region, bool force)
 			       region->holders);
 	if (is_haunted(region))
 		return err_set(-WEFT_ENOTQUIET, "packets of a peer that is gone may be under way");
-	unpin_all(region);
+	unpin(region);
 	list_for_each_safe(link, after, &region->holdings)
 	{
 		struct weft_peer *peer = list_entry(link, struct holding, region_link)->peer;

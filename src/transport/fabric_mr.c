@@ -1,6 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory of the user: registered and let go. */
+#include <errno.h>
+
 #include "transport/fabric.h"
+
+static int refused(int rc)
+{
+	switch (rc) {
+	case -FI_ENOMEM:
+		return -ENOMEM;
+	case -FI_EAGAIN:
+		return -EAGAIN;
+	case -FI_EINVAL:
+		return -EINVAL;
+	case -EFAULT:
+		return -EFAULT;
+	default:
+		return -WEFT_EPROVIDER;
+	}
+}
 
 int fabric_pin(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret)
 {
@@ -15,8 +33,10 @@ int fabric_pin(struct port *port, void *base, size_t len, uint32_t access, struc
 	/* Keys that the application may choose are not to be guessed from their neighbours. */
 	port->next_key = port->next_key * 6364136223846793005ull + 1442695040888963407ull;
 	rc = fi_mr_reg(port->domain, base, len, flags, 0, port->next_key, 0, &mr, NULL);
-	if (rc)
-		return fabric_failed(port, rc, "fi_mr_reg");
+	if (rc) {
+		fabric_failed(port, rc, "fi_mr_reg");
+		return refused(rc);
+	}
 	ret->handle = mr;
 	ret->desc = fi_mr_desc(mr);
 	ret->key = fi_mr_key(mr);

@@ -193,6 +193,8 @@ struct transport {
 	/* Checks the address and makes a destination of it; does no traffic. */
 	int (*connect)(struct port *port, const void *addr, size_t len, uint64_t *ret_dest);
 	void (*forget)(struct port *port, uint64_t dest, enum port_forget why);
+	/* -ENOMEM: no room at the device or under a limit; -EAGAIN: no more objects; -EINVAL: it
+	 * refuses the range; -EFAULT: not mapped so; else it failed. */
 	int (*pin)(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret);
 	/* Also legal with operations in flight, which then end in error or not at all. */
 	void (*unpin)(struct port *port, struct pin *pin);

@@ -49,6 +49,11 @@ static int register_run(struct trial *t)
 	return weft_register(t->p->a, t->mem->base, t->mem->len, WEFT_REMOTE_WRITE, &t->region);
 }
 
+static int register_local_run(struct trial *t)
+{
+	return weft_register(t->p->a, t->mem->base, t->mem->len, WEFT_LOCAL, &t->region);
+}
+
 static void register_undo(struct trial *t)
 {
 	net_unregister(&t->p->net, t->region);
@@ -184,6 +189,7 @@ static void calls_survive_no_memory(const struct conform *c)
 {
 	static const struct step steps[] = {
 		{ "register", register_run, register_undo },
+		{ "register for local use", register_local_run, register_undo },
 		{ "export", export_run, NULL },
 		{ "batch_open", batch_run, batch_undo },
 		{ "arrival_open", arrival_run, arrival_undo },

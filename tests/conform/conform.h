@@ -92,6 +92,7 @@ extern const struct conform_case cases_stats[];
 extern const struct conform_case cases_thread[];
 extern const struct conform_case cases_alloc[];
 extern const struct conform_case cases_key[];
+extern const struct conform_case cases_region[];
 
 /* --- verdicts: usable from any thread of a case's process ------------------------------------- */
 
