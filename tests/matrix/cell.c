@@ -43,6 +43,12 @@ static void count_failure(struct run *r, int error)
 	out->failed[i].count++;
 }
 
+/* How long what comes after the fault may take. */
+static uint64_t recovery_ns(const struct run *r)
+{
+	return r->cell->row->then == THEN_CUT ? CONFORM_LIMIT_NS / 4 : CONFORM_LIMIT_NS;
+}
+
 static void spawn(struct run *r)
 {
 	const struct cell *cell = r->cell;
@@ -69,6 +75,7 @@ static void open_engine(struct run *r)
 	struct weft_opts opts = net_opts(&r->conform);
 	int rc;
 
+	opts.connect_timeout_ns = recovery_ns(r);
 	area_open(&r->area, ops_room(r->cell->op, r->cell->size));
 	if (r->cell->row->act == ACT_OPENING) {
 		host_fault(r->cell);
@@ -214,7 +221,8 @@ static int once(struct run *r)
 {
 	int error;
 
-	ops_prepare(r, 2000, 1, CONFORM_LIMIT_NS);
+	ops_prepare(r, 2000, 1, recovery_ns(r));
+	r->ops.late = r->cell->row->then == THEN_CUT;
 	ops_start(r);
 	until_in(&r->net, ops_poll(r), 2 * CONFORM_LIMIT_NS);
 	error = r->ops.error[0];
@@ -224,39 +232,43 @@ static int once(struct run *r)
 }
 
 /* The target's process goes on, and its peer was given up: it is met again. */
-static void meet_again(struct run *r)
+static int meet_again(struct run *r)
 {
 	int rc = 0;
 
 	check_ok(weft_remote_close(r->remote[0]));
 	r->remote[0] = NULL;
 	until(&r->net, (rc = meet(r, 0)) != -WEFT_EPEERGONE);
-	check_ok(rc);
-	check_ok(once(r));
-	r->cell->out->after = "met again";
+	return rc ? rc : once(r);
 }
 
-/* Without the fault it works, or the peer is reported gone; then it can be met again. */
-static void recover(struct run *r)
+static const char *recover(struct run *r)
 {
-	int rc;
+	enum then then = r->cell->row->then;
+	int rc = weft_remote_status(r->remote[0]);
 
-	r->cell->out->after = "works";
-	rc = weft_remote_status(r->remote[0]);
 	if (!rc)
 		rc = once(r);
 	if (!rc)
-		return;
-	if (r->cell->row->act == ACT_REVOKE) {
+		return "works";
+	if (then == THEN_REVOKED) {
 		check_rc(rc, -WEFT_EREVOKED);
-		r->cell->out->after = "revoked";
-		return;
+		return "revoked";
 	}
-	check_rc(rc, -WEFT_EPEERGONE);
-	if (target_lives(r))
-		meet_again(r);
-	else
-		r->cell->out->after = "gone";
+	if (!target_lives(r)) {
+		check_int(then, THEN_DEAD);
+		check_rc(rc, -WEFT_EPEERGONE);
+		return "gone";
+	}
+	if (rc != -WEFT_EDEADLINE) {
+		check_rc(weft_remote_status(r->remote[0]), rc);
+		rc = meet_again(r);
+	}
+	if (!rc)
+		return "met again";
+	check_int(then, THEN_CUT);
+	check_rc(rc, -WEFT_EDEADLINE);
+	return "cut off";
 }
 
 static uint64_t left_over(struct run *r)
@@ -271,11 +283,15 @@ static void close_all(struct run *r)
 {
 	net_unregister(&r->net, r->region);
 	for (uint32_t i = 0; i < r->peers; i++) {
-		struct weft_peer *peer = weft_remote_peer(r->remote[i]);
-		bool gone = weft_remote_status(r->remote[i]) == -WEFT_EPEERGONE;
+		struct weft_peer *peer;
 
+		if (!r->remote[i])
+			continue;
+		peer = weft_remote_peer(r->remote[i]);
+		if (net_peer_info(peer).reason)
+			peer = NULL;
 		check_ok(weft_remote_close(r->remote[i]));
-		if (!gone)
+		if (peer)
 			weft_disconnect(peer);
 	}
 	until(&r->net, net_stats(r->weft).peers == 0);
@@ -307,11 +323,17 @@ void cell_run(const struct cell *cell)
 	open_engine(r);
 	meet_all(r);
 	operate(r);
-	until(&r->net, ops_delivered(r));
+	if (cell->row->then == THEN_LOST) {
+		cell->out->wrong_bytes += ops_wrong(r);
+		cell->out->after = "not closed";
+		return;
+	}
+	if (cell->row->then != THEN_CUT)
+		until(&r->net, ops_delivered(r));
 	until(&r->net, settled(r));
 	cell->out->wrong_bytes += ops_wrong(r);
 	ops_finish(r);
-	recover(r);
+	cell->out->after = recover(r);
 	until(&r->net, settled(r));
 	close_all(r);
 }

@@ -5,6 +5,7 @@
  * FAULT/OPERATION/SIZE. Output is TAP, with the matrix as a table at its end. Exit status: 0 all
  * passed, 1 one failed, 77 no efa provider, 2 usage.
  */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <getopt.h>
 #include <poll.h>
@@ -24,8 +25,11 @@
 #define WORLD_NAME "weft-matrix."
 
 static const struct row rows[] = {
-#define MATRIX_ROW(name, kind, fault, act, expect, timeout, deadline) \
-	{ name, EMU_FAULT_##kind, fault, ACT_##act, EXPECT_##expect, timeout, deadline },
+#define MATRIX_ROW(name, kind, fault, act, expect, then, timeout, deadline)         \
+	{                                                                           \
+		name,        EMU_FAULT_##kind, fault,   ACT_##act, EXPECT_##expect, \
+		THEN_##then, timeout,          deadline                             \
+	},
 #include "rows.def"
 #undef MATRIX_ROW
 };
@@ -89,22 +93,28 @@ static int await(pid_t pid)
 }
 
 /* What libfabric's efa leaves of killed processes: its shm endpoints, by GID. */
-static void sweep_gids(const struct emu_world *world)
+static void sweep_gid(const struct emu_world *world, uint32_t host, uint32_t nic)
 {
-	char text[40], *end = text;
+	char text[INET6_ADDRSTRLEN + 1];
 	uint8_t gid[EMU_GID_BYTES];
 	struct dirent *entry;
 	DIR *dir = opendir("/dev/shm");
 
-	/* All GIDs of a world begin with the same bytes. */
-	emu_gid_make(world->shared, 0, 0, gid);
-	for (int i = 0; i < 8; i += 2)
-		end += sprintf(end, "%x:", gid[i] << 8 | gid[i + 1]);
+	emu_gid_make(world->shared, host, nic, gid);
+	inet_ntop(AF_INET6, gid, text, INET6_ADDRSTRLEN);
+	strcat(text, "_");
 	while (dir && (entry = readdir(dir)))
 		if (!strncmp(entry->d_name, text, strlen(text)))
 			unlinkat(dirfd(dir), entry->d_name, 0);
 	if (dir)
 		closedir(dir);
+}
+
+static void sweep_gids(const struct cell *cell)
+{
+	for (uint32_t host = 0; host < cell->hosts; host++)
+		for (uint32_t nic = 0; nic < cell->world->shared->host[host].nics; nic++)
+			sweep_gid(cell->world, host, nic);
 }
 
 static int run_apart(struct runner *r, const struct cell *cell, void (*fn)(const struct cell *))
@@ -148,7 +158,7 @@ static int run_in_world(struct runner *r, struct cell *cell, void (*fn)(const st
 	else
 		printf("#   world: %s\n", why);
 	if (cell->world->shared) {
-		sweep_gids(cell->world);
+		sweep_gids(cell);
 		emu_world_close(cell->world);
 		if (emu_world_remove(dir, why, sizeof(why))) {
 			printf("#   %s\n", why);
@@ -236,9 +246,12 @@ static bool selected(const struct runner *r, size_t row, int op, int size)
 	return r->all || (size_t)size == (row + (size_t)op) % SIZES;
 }
 
-/* Small ones have healthy peers beside the target. */
-static uint32_t hosts_of(const struct runner *r, int size)
+/* Small ones have healthy peers beside the target, where the fault is not one of the engine's own.
+ */
+static uint32_t hosts_of(const struct runner *r, const struct row *row, int size)
 {
+	if (row->then == THEN_LOST)
+		return 2;
 	return size != SIZE_SMALL ? 2 : r->all ? HOSTS : 3;
 }
 
@@ -251,7 +264,7 @@ static void for_each_cell(struct runner *r,
 				struct cell cell = { .row = &rows[row],
 						     .op = (enum op)op,
 						     .size = (enum size)size,
-						     .hosts = hosts_of(r, size) };
+						     .hosts = hosts_of(r, &rows[row], size) };
 				char name[64];
 
 				snprintf(name, sizeof(name), "%s/%s/%s", rows[row].name,

@@ -42,12 +42,23 @@ enum expect {
 	EXPECT_ANY,    /* done, or failed in a documented way */
 };
 
+/* How it goes on without the fault. */
+enum then {
+	THEN_WORKS, /* at once, or as soon as the peer, reported gone, has been met again */
+	THEN_CUT, /* or libfabric's efa, which keeps messages in order, waits for one that was lost:
+		   * nothing more comes over those rails, and meeting again ends by its deadline */
+	THEN_DEAD,    /* the peer is reported gone */
+	THEN_REVOKED, /* the region stays refused */
+	THEN_LOST,    /* a completion never comes: libfabric's efa waits for it when it is closed */
+};
+
 struct row {
 	const char *name;
 	enum emu_fault_kind kind;
 	const char *fault;
 	enum act act;
 	enum expect expect;
+	enum then then;
 	uint32_t timeout_ms, deadline_ms;
 };
 
@@ -91,6 +102,7 @@ struct ops {
 	int error[OPS_MAX];
 	uint64_t lasted_ns[OPS_MAX];
 	uint64_t wrong_bytes;
+	bool late; /* messages of earlier operations may still come */
 };
 
 /* A cell in its process. */
