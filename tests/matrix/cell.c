@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "matrix.h"
 
@@ -59,6 +60,27 @@ static void spawn(struct run *r)
 	}
 }
 
+/* A process finds no device, and says why: libfabric looks once in a process's life. */
+static void start_in_vain(struct run *r)
+{
+	struct weft_opts opts = net_opts(&r->conform);
+	int status, rc;
+	pid_t pid;
+
+	host_fault(r->cell);
+	pid = fork();
+	check(pid >= 0);
+	if (!pid) {
+		rc = weft_open(&r->weft, &opts);
+		check(rc);
+		check(documented(rc));
+		_exit(0);
+	}
+	check(waitpid(pid, &status, 0) == pid);
+	check_int(status, 0);
+	r->cell->out->hits = host_fault_clear(r->cell);
+}
+
 /* What stays open in a process that has had an engine is not the next one's. */
 static void warm_up(struct run *r)
 {
@@ -69,7 +91,7 @@ static void warm_up(struct run *r)
 	r->files = open_files();
 }
 
-/* Opens engine and region; with a fault in the way it fails, and succeeds when that has gone. */
+/* Opens engine and region; with a fault in the way it may fail, and succeeds when that has gone. */
 static void open_engine(struct run *r)
 {
 	struct weft_opts opts = net_opts(&r->conform);
@@ -86,8 +108,7 @@ static void open_engine(struct run *r)
 			weft_close(r->weft);
 		}
 		r->cell->out->hits = host_fault_clear(r->cell);
-		check(rc);
-		check(documented(rc));
+		check(!rc || documented(rc));
 		check_int(open_files(), r->files);
 	}
 	r->weft = net_open(&r->net, &opts);
@@ -319,6 +340,8 @@ void cell_run(const struct cell *cell)
 	r->peers = cell->hosts - 1;
 	host_here(cell, 1);
 	spawn(r);
+	if (cell->row->act == ACT_STARTING)
+		start_in_vain(r);
 	warm_up(r);
 	open_engine(r);
 	meet_all(r);

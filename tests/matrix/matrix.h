@@ -29,11 +29,12 @@ enum size {
 };
 
 enum act {
-	ACT_FAULT,   /* the fault stands while the operations run */
-	ACT_OPENING, /* the fault stands while the engine is opened and registers */
-	ACT_MEETING, /* the fault stands while the engine meets its peers */
-	ACT_STOP,    /* the target is stopped meanwhile */
-	ACT_REVOKE,  /* the target takes its region back */
+	ACT_FAULT,    /* the fault stands while the operations run */
+	ACT_STARTING, /* the fault stands in another process, which opens its first engine */
+	ACT_OPENING,  /* the fault stands while the engine is opened and registers */
+	ACT_MEETING,  /* the fault stands while the engine meets its peers */
+	ACT_STOP,     /* the target is stopped meanwhile */
+	ACT_REVOKE,   /* the target takes its region back */
 };
 
 enum expect {
