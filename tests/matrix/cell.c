@@ -268,9 +268,11 @@ static const char *recover(struct run *r)
 	enum then then = r->cell->row->then;
 	int rc = weft_remote_status(r->remote[0]);
 
+	if (then == THEN_DEAD && r->cell->out->hits)
+		until(&r->net, !target_lives(r));
 	if (!rc)
 		rc = once(r);
-	if (!rc)
+	if (!rc && !r->killed)
 		return "works";
 	if (then == THEN_REVOKED) {
 		check_rc(rc, -WEFT_EREVOKED);
@@ -302,6 +304,8 @@ static uint64_t left_over(struct run *r)
 /* Everything is given back, the engine last; then the targets end. */
 static void close_all(struct run *r)
 {
+	int files;
+
 	net_unregister(&r->net, r->region);
 	for (uint32_t i = 0; i < r->peers; i++) {
 		struct weft_peer *peer;
@@ -318,7 +322,9 @@ static void close_all(struct run *r)
 	until(&r->net, net_stats(r->weft).peers == 0);
 	r->cell->out->leaks = left_over(r);
 	net_close(&r->net, r->weft);
-	r->cell->out->leaks += (uint64_t)(open_files() - r->files);
+	files = open_files();
+	if (files > r->files)
+		r->cell->out->leaks += (uint64_t)(files - r->files);
 	for (uint32_t i = 0; i < r->peers; i++) {
 		if (i || target_lives(r))
 			child_close(&r->child[i], &r->net);

@@ -39,7 +39,7 @@ enum act {
 
 enum expect {
 	EXPECT_DONE,   /* the fault is hidden: all are done */
-	EXPECT_FAILED, /* no WRITE and no READ can be done */
+	EXPECT_FAILED, /* nothing can be done */
 	EXPECT_ANY,    /* done, or failed in a documented way */
 };
 
