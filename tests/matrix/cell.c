@@ -47,7 +47,7 @@ static void count_failure(struct run *r, int error)
 /* How long what comes after the fault may take. */
 static uint64_t recovery_ns(const struct run *r)
 {
-	return r->cell->row->then == THEN_CUT ? CONFORM_LIMIT_NS / 4 : CONFORM_LIMIT_NS;
+	return r->cell->row->then == THEN_CUT ? CONFORM_LIMIT_NS / 2 : CONFORM_LIMIT_NS;
 }
 
 static void spawn(struct run *r)
