@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One cell: open, meet, fault, operations, no fault, again, close. */
+#include <dirent.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "matrix.h"
+
+static const struct conform_row row_efa = { .name = "efa", .processes = true, .nic = true };
+
+/* Descriptors of this process. */
+static int open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	check(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static bool documented(int error)
+{
+	return weft_remedy(error)[0] || error == -ENOMEM || error == -EINVAL;
+}
+
+/* An operation that failed: by its code. */
+static void count_failure(struct run *r, int error)
+{
+	struct outcome *out = r->cell->out;
+	int i = 0;
+
+	if (!documented(error))
+		conform_fail(__FILE__, __LINE__, "%s is no documented reason: %s",
+			     weft_error_name(error), weft_error_detail());
+	while (i < CODES && out->failed[i].error && out->failed[i].error != error)
+		i++;
+	check(i < CODES);
+	out->failed[i].error = error;
+	out->failed[i].count++;
+}
+
+/* How long what comes after the fault may take. */
+static uint64_t recovery_ns(const struct run *r)
+{
+	return r->cell->row->then == THEN_CUT ? CONFORM_LIMIT_NS / 2 : CONFORM_LIMIT_NS;
+}
+
+static void spawn(struct run *r)
+{
+	const struct cell *cell = r->cell;
+
+	for (uint32_t i = 0; i < r->peers; i++) {
+		host_peers(cell, i ? i + 1 : 0);
+		child_spawn(&r->child[i], &r->conform, i ? 64 : ops_room(cell->op, cell->size));
+	}
+}
+
+/* A process finds no device, and says why: libfabric looks once in a process's life. */
+static void start_in_vain(struct run *r)
+{
+	struct weft_opts opts = net_opts(&r->conform);
+	int status, rc;
+	pid_t pid;
+
+	host_fault(r->cell);
+	pid = fork();
+	check(pid >= 0);
+	if (!pid) {
+		rc = weft_open(&r->weft, &opts);
+		check(rc);
+		check(documented(rc));
+		_exit(0);
+	}
+	check(waitpid(pid, &status, 0) == pid);
+	check_int(status, 0);
+	r->cell->out->hits = host_fault_clear(r->cell);
+}
+
+/* What stays open in a process that has had an engine is not the next one's. */
+static void warm_up(struct run *r)
+{
+	struct weft_opts opts = net_opts(&r->conform);
+
+	opts.rails = 1;
+	net_close(&r->net, net_open(&r->net, &opts));
+	r->files = open_files();
+}
+
+/* Opens engine and region; with a fault in the way it may fail, and succeeds when that has gone. */
+static void open_engine(struct run *r)
+{
+	struct weft_opts opts = net_opts(&r->conform);
+	int rc;
+
+	opts.connect_timeout_ns = recovery_ns(r);
+	area_open(&r->area, ops_room(r->cell->op, r->cell->size));
+	if (r->cell->row->act == ACT_OPENING) {
+		host_fault(r->cell);
+		rc = weft_open(&r->weft, &opts);
+		if (!rc) {
+			rc = weft_register(r->weft, r->area.base, r->area.len, WEFT_LOCAL,
+					   &r->region);
+			weft_close(r->weft);
+		}
+		r->cell->out->hits = host_fault_clear(r->cell);
+		check(!rc || documented(rc));
+		check_int(open_files(), r->files);
+	}
+	r->weft = net_open(&r->net, &opts);
+	r->region = net_register(r->weft, &r->area, WEFT_LOCAL);
+}
+
+/* Meets a peer; -errno: why not. */
+static int meet(struct run *r, uint32_t i)
+{
+	int rc = weft_import(r->weft, r->child[i].descriptor, r->child[i].descriptor_len,
+			     &r->remote[i]);
+
+	if (rc) {
+		r->remote[i] = NULL;
+		return rc;
+	}
+	until(&r->net, weft_remote_status(r->remote[i]) != -EINPROGRESS);
+	rc = weft_remote_status(r->remote[i]);
+	if (rc) {
+		check_ok(weft_remote_close(r->remote[i]));
+		r->remote[i] = NULL;
+	}
+	return rc;
+}
+
+static void meet_all(struct run *r)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < r->peers; i++)
+		child_open(&r->child[i], &r->net, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE);
+	if (r->cell->row->act == ACT_MEETING) {
+		host_fault(r->cell);
+		rc = meet(r, 0);
+		r->cell->out->hits = host_fault_clear(r->cell);
+		check(!rc || documented(rc));
+	}
+	for (uint32_t i = 0; i < r->peers; i++)
+		if (!r->remote[i])
+			check_ok(meet(r, i));
+}
+
+static void fault_begin(struct run *r)
+{
+	const struct row *row = r->cell->row;
+
+	if (row->act == ACT_FAULT && row->kind)
+		host_fault(r->cell);
+	if (row->act == ACT_STOP)
+		child_stop(&r->child[0]);
+	if (row->act == ACT_REVOKE)
+		check_ok(child_unregister(&r->child[0], &r->net, CONFORM_LIMIT_NS));
+}
+
+static void fault_end(struct run *r)
+{
+	const struct row *row = r->cell->row;
+
+	if (row->act == ACT_STOP)
+		child_resume(&r->child[0]);
+	if (row->act == ACT_FAULT && row->kind)
+		r->cell->out->hits = host_fault_clear(r->cell);
+}
+
+/* The target, unless its fault kills it, and then whether it has. */
+static bool target_lives(struct run *r)
+{
+	struct child *target = &r->child[0];
+	int status;
+
+	if (!r->killed && waitpid(target->pid, &status, WNOHANG) == target->pid) {
+		check_int(r->cell->row->kind, EMU_FAULT_KILL);
+		check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		r->killed = true;
+		target->pid = 0;
+	}
+	return !r->killed;
+}
+
+/* The other peers have nothing to do with the fault. */
+static void start_others(struct run *r, struct weft_batch *batch)
+{
+	for (uint32_t i = 1; i < r->peers; i++)
+		check_int(weft_batch_write(batch, r->region, 0, r->remote[i], 0, 64, 0, 0), i - 1);
+	check_ok(weft_submit(batch, CONFORM_LIMIT_NS));
+}
+
+static void count_outcome(struct run *r)
+{
+	struct outcome *out = r->cell->out;
+	struct ops *ops = &r->ops;
+
+	out->count = ops->count;
+	for (uint32_t i = 0; i < ops->count; i++) {
+		if (ops->error[i])
+			count_failure(r, ops->error[i]);
+		else
+			out->done++;
+		if (ops->lasted_ns[i] > out->slowest_ns)
+			out->slowest_ns = ops->lasted_ns[i];
+	}
+}
+
+static bool settled(struct run *r)
+{
+	struct weft_stats stats = net_stats(r->weft);
+
+	return !stats.in_flight && !stats.quarantined && !stats.submitted;
+}
+
+/* With the fault there. */
+static void operate(struct run *r)
+{
+	uint64_t deadline_ns = r->cell->row->deadline_ms * NSEC_PER_MSEC * CONFORM_SLOWER;
+	struct weft_batch *others = net_batch(r->weft, HOSTS);
+
+	ops_prepare(r, 1000, OPS_MAX, deadline_ns);
+	fault_begin(r);
+	ops_start(r);
+	start_others(r, others);
+	until_in(&r->net, ops_poll(r), deadline_ns + CONFORM_LIMIT_NS);
+	count_outcome(r);
+	net_finish(&r->net, others);
+	net_check_done(others, r->peers - 1);
+	fault_end(r);
+	weft_batch_close(others);
+}
+
+/* One operation that nothing hinders: 0 or why it failed. */
+static int once(struct run *r)
+{
+	int error;
+
+	ops_prepare(r, 2000, 1, recovery_ns(r));
+	r->ops.late = r->cell->row->then == THEN_CUT;
+	ops_start(r);
+	until_in(&r->net, ops_poll(r), 2 * CONFORM_LIMIT_NS);
+	error = r->ops.error[0];
+	r->cell->out->wrong_bytes += ops_wrong(r);
+	ops_finish(r);
+	return error;
+}
+
+/* The target's process goes on, and its peer was given up: it is met again. */
+static int meet_again(struct run *r)
+{
+	int rc = 0;
+
+	check_ok(weft_remote_close(r->remote[0]));
+	r->remote[0] = NULL;
+	until(&r->net, (rc = meet(r, 0)) != -WEFT_EPEERGONE);
+	return rc ? rc : once(r);
+}
+
+static const char *recover(struct run *r)
+{
+	enum then then = r->cell->row->then;
+	int rc = weft_remote_status(r->remote[0]);
+
+	if (then == THEN_DEAD && r->cell->out->hits)
+		until(&r->net, !target_lives(r));
+	if (!rc)
+		rc = once(r);
+	if (!rc && !r->killed)
+		return "works";
+	if (then == THEN_REVOKED) {
+		check_rc(rc, -WEFT_EREVOKED);
+		return "revoked";
+	}
+	if (!target_lives(r)) {
+		check_int(then, THEN_DEAD);
+		check_rc(rc, -WEFT_EPEERGONE);
+		return "gone";
+	}
+	if (rc != -WEFT_EDEADLINE) {
+		check_rc(weft_remote_status(r->remote[0]), rc);
+		rc = meet_again(r);
+	}
+	if (!rc)
+		return "met again";
+	check_int(then, THEN_CUT);
+	check_rc(rc, -WEFT_EDEADLINE);
+	return "cut off";
+}
+
+static uint64_t left_over(struct run *r)
+{
+	struct weft_stats stats = net_stats(r->weft);
+	uint64_t left =
+		stats.in_flight + stats.quarantined + stats.submitted + stats.regions + stats.peers;
+
+	if (left)
+		conform_note(
+			"left: %llu in flight, %llu quarantined, %llu submitted, %llu regions",
+			(unsigned long long)stats.in_flight, (unsigned long long)stats.quarantined,
+			(unsigned long long)stats.submitted, (unsigned long long)stats.regions);
+	return left;
+}
+
+/* Everything is given back, the engine last; then the targets end. */
+static void close_all(struct run *r)
+{
+	int files;
+
+	net_unregister(&r->net, r->region);
+	for (uint32_t i = 0; i < r->peers; i++) {
+		struct weft_peer *peer;
+
+		if (!r->remote[i])
+			continue;
+		peer = weft_remote_peer(r->remote[i]);
+		if (net_peer_info(peer).reason)
+			peer = NULL;
+		check_ok(weft_remote_close(r->remote[i]));
+		if (peer)
+			weft_disconnect(peer);
+	}
+	until(&r->net, net_stats(r->weft).peers == 0);
+	r->cell->out->leaks = left_over(r);
+	net_close(&r->net, r->weft);
+	files = open_files();
+	if (files > r->files)
+		conform_note("left: %d descriptors", files - r->files);
+	if (files > r->files)
+		r->cell->out->leaks += (uint64_t)(files - r->files);
+	for (uint32_t i = 0; i < r->peers; i++) {
+		if (i || target_lives(r))
+			child_close(&r->child[i], &r->net);
+		child_end(&r->child[i]);
+	}
+	area_close(&r->area);
+}
+
+void cell_run(const struct cell *cell)
+{
+	static struct run run;
+	struct run *r = &run;
+
+	r->cell = cell;
+	r->conform = (struct conform){ .row = &row_efa,
+				       .progress = WEFT_PROGRESS_THREAD,
+				       .rails = cell->size == SIZE_STRIPED ? 4 : 1 };
+	r->net.conform = &r->conform;
+	r->peers = cell->hosts - 1;
+	host_here(cell, 1);
+	spawn(r);
+	if (cell->row->act == ACT_STARTING)
+		start_in_vain(r);
+	warm_up(r);
+	open_engine(r);
+	meet_all(r);
+	operate(r);
+	if (cell->row->then == THEN_LOST) {
+		cell->out->wrong_bytes += ops_wrong(r);
+		cell->out->after = "not closed";
+		return;
+	}
+	if (cell->row->then != THEN_CUT)
+		until(&r->net, ops_delivered(r));
+	until(&r->net, settled(r));
+	cell->out->wrong_bytes += ops_wrong(r);
+	ops_finish(r);
+	cell->out->after = recover(r);
+	until(&r->net, settled(r));
+	close_all(r);
+}
