@@ -214,6 +214,7 @@ static uint64_t run_seed(uint64_t seed, bool verbose, uint64_t *done, uint64_t *
 	trace = sim->trace;
 	*done += sim->done;
 	*ended += sim->ended;
+	sim_serve(NULL);
 	free(sim);
 	return trace;
 }

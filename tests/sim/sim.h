@@ -123,7 +123,8 @@ struct sim {
 
 /* --- clock.c --------------------------------------------------------------------------------- */
 
-/* The simulation that clock_ns() and getrandom() serve from now on. */
+/* The simulation that clock_ns() and getrandom() serve from now on; NULL: none, before its memory
+ * goes. Others, a sanitizer's own thread for one, may yield at any time. */
 void sim_serve(struct sim *sim);
 uint64_t sim_random(struct sim *sim);
 /* Evenly from 0..below-1. */
