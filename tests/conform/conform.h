@@ -19,6 +19,8 @@
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CONFORM_SLOWER 3
+#elif defined(__has_feature)
+#define CONFORM_SLOWER (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 3 : 1)
 #else
 #define CONFORM_SLOWER 1
 #endif

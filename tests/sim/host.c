@@ -47,37 +47,44 @@ static void on_peer_gone(void *ctx, struct weft_peer *peer, int reason)
 	}
 }
 
-/* A script for each rail: all take time and change the order; and one kind of fault, or none. */
+static void add(struct host *host, const char *name, uint64_t value)
+{
+	size_t at = strlen(host->script);
+	const char *before = at && host->script[at - 1] != ';' ? "," : "";
+
+	snprintf(host->script + at, sizeof(host->script) - at, "%s%s=%llu", before, name,
+		 (unsigned long long)value);
+}
+
+/* A script for each rail: all take time and change the order; and one kind of fault, or none. Draws
+ * stand in statements of their own, so that their order is the same with every compiler. */
 void host_plan(struct host *host)
 {
+	static const char *const faults[] = { "hang_every", "fail_every", "late_every" };
 	struct sim *sim = host->sim;
-	uint32_t rails = 1 + (uint32_t)sim_draw(sim, RAILS_MAX), kind = (uint32_t)sim_draw(sim, 8);
-	size_t at = 0;
+	uint32_t rails = 1 + (uint32_t)sim_draw(sim, RAILS_MAX);
+	uint32_t kind = (uint32_t)sim_draw(sim, 8);
 
 	host->hangs = kind == 0;
 	host->fails = kind == 1;
 	host->loses_peers = kind == 2;
+	host->script[0] = '\0';
 	for (uint32_t i = 0; i < rails; i++) {
-		unsigned int every = 20 + (unsigned int)sim_draw(sim, 200);
+		uint64_t every = 20 + sim_draw(sim, 200);
 
-		at += (size_t)snprintf(
-			host->script + at, sizeof(host->script) - at,
-			"%sdelay_us=%u,jitter_us=%u,reorder=%u,seed=%u,depth=%u", i ? ";" : "",
-			(unsigned int)sim_draw(sim, 20), 1 + (unsigned int)sim_draw(sim, 100),
-			(unsigned int)sim_draw(sim, 16), 1 + (unsigned int)sim_draw(sim, 1000000),
-			16 + (unsigned int)sim_draw(sim, 64));
+		if (i)
+			strcat(host->script, ";");
+		add(host, "delay_us", sim_draw(sim, 20));
+		add(host, "jitter_us", 1 + sim_draw(sim, 100));
+		add(host, "reorder", sim_draw(sim, 16));
+		add(host, "seed", 1 + sim_draw(sim, 1000000));
+		add(host, "depth", 16 + sim_draw(sim, 64));
 		if (kind < 3)
-			at += (size_t)snprintf(host->script + at, sizeof(host->script) - at,
-					       ",%s=%u",
-					       kind == 0   ? "hang_every"
-					       : kind == 1 ? "fail_every"
-							   : "late_every",
-					       every);
+			add(host, faults[kind], every);
 		/* The first rail carries the handshake: without it there is no peer. */
 		if (kind < 6 && kind >= 3 && (i || kind == 3)) {
-			at += (size_t)snprintf(host->script + at, sizeof(host->script) - at,
-					       ",down_after=%u,down_us=%u", every,
-					       100 + (unsigned int)sim_draw(sim, 20000));
+			add(host, "down_after", every);
+			add(host, "down_us", 100 + sim_draw(sim, 20000));
 			host->loses_peers |= i == 0;
 		}
 	}
@@ -116,14 +123,16 @@ static void new_talks(struct host *host)
 
 void host_open(struct host *host)
 {
+	uint32_t window = 16 + (uint32_t)sim_draw(host->sim, 64);
+	uint32_t buffers = 16 + (uint32_t)sim_draw(host->sim, 64);
 	const struct weft_opts opts = {
 		.size = sizeof(opts),
 		.provider = "loop",
 		.devices = host->script,
 		.rails = rails_of(host->script),
 		.progress = WEFT_PROGRESS_MANUAL,
-		.peer_window = 16 + (uint32_t)sim_draw(host->sim, 64),
-		.receive_buffers = 16 + (uint32_t)sim_draw(host->sim, 64),
+		.peer_window = window,
+		.receive_buffers = buffers,
 		.on_message = on_message,
 		.on_peer_gone = on_peer_gone,
 		.ctx = host,

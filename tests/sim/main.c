@@ -13,8 +13,11 @@
 #define DRAIN_STEPS 200000u
 #define TWICE_EVERY 50u /* every so many seeds one is run twice, and must go the same way */
 
+/* Ten times as slow. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1 /* ten times as slow */
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
 #else
 #define SANITIZED 0
 #endif
