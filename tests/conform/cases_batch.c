@@ -157,7 +157,7 @@ static void wait_gives_up_and_resumes(const struct conform *c)
 	uint64_t start_ns;
 
 	if (c->row->script)
-		opts.devices = "delay_us=100000";
+		opts.devices = "delay_us=500000";
 	pair_open_opts(&p, c, 4096, &opts, NULL);
 	batch = net_batch(p.a, 1);
 	check_int(weft_batch_write(batch, p.region_a, 0, p.to_b, 0, 4096, 0, 0), 0);
