@@ -95,6 +95,7 @@ static int engine_open(struct engine *engine)
 		.bind_addr = "127.0.0.1",
 		.progress = WEFT_PROGRESS_MANUAL,
 		.peer_window = engine->opts.window,
+		.rails = engine->opts.rails,
 		.on_message = engine_pingpong_message,
 		.ctx = engine,
 	};

@@ -65,10 +65,10 @@ def create(build, world, rates):
     procs.run_json(words)
 
 
-def command(build, world, seconds):
+def command(build, world, rails, seconds):
     return [emu(build), "--quiet", "--world", world, "--", build / "bench" / "bench-engine",
             "--provider", provider(), "--mode", "read", "--size", SIZE, "--window", WINDOW,
-            "--batches", BATCHES, "--seconds", seconds, "--warm", WARM, "--series",
+            "--rails", rails,            "--batches", BATCHES, "--seconds", seconds, "--warm", WARM, "--series",
             f"{int(SERIES_S * 1000)}ms"]
 
 
@@ -86,7 +86,7 @@ def world_of(build, rates):
 
 def steady(build, rates):
     with world_of(build, rates) as world:
-        return procs.run_json(command(build, world, SECONDS))[0]
+        return procs.run_json(command(build, world, len(rates), SECONDS))[0]
 
 
 def rate_after(figures, since_ns):
@@ -103,7 +103,7 @@ def failing(build, rates):
     their time to notice."""
     seconds = 2 * SECONDS
     with world_of(build, rates) as world:
-        with procs.started(command(build, world, seconds)) as process:
+        with procs.started(command(build, world, len(rates), seconds)) as process:
             time.sleep(WARM + seconds / 3)
             procs.run_json([emu(build), "fault", "--quiet", "--world", world,
                             f"nic-down:nic={FAILS[1]}"])
