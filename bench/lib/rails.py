@@ -67,9 +67,9 @@ def create(build, world, rates):
 
 def command(build, world, rails, seconds):
     return [emu(build), "--quiet", "--world", world, "--", build / "bench" / "bench-engine",
-            "--provider", provider(), "--mode", "read", "--size", SIZE, "--window", WINDOW,
-            "--rails", rails,            "--batches", BATCHES, "--seconds", seconds, "--warm", WARM, "--series",
-            f"{int(SERIES_S * 1000)}ms"]
+            "--provider", provider(), "--mode", "read", "--size", SIZE, "--rails", rails,
+            "--window", WINDOW, "--batches", BATCHES, "--seconds", seconds, "--warm", WARM,
+            "--series", f"{int(SERIES_S * 1000)}ms"]
 
 
 @contextlib.contextmanager
