@@ -3,7 +3,6 @@
  * Memory that runs out at every point: -ENOMEM, nothing left behind, and the engine goes on. Leaks
  * show in the address sanitizer's build, in the counters, and in open files.
  */
-#include <dirent.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -173,18 +172,6 @@ static void every_point(struct trial *t, const struct step *step)
 	}
 }
 
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	check(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
-
 static void calls_survive_no_memory(const struct conform *c)
 {
 	static const struct step steps[] = {
@@ -222,9 +209,9 @@ static void open_survives_no_memory(const struct conform *c)
 	int fds;
 
 	every_point(&t, &step);
-	fds = count_fds();
+	fds = conform_descriptors();
 	every_point(&t, &step);
-	check_int(count_fds(), fds);
+	check_int(conform_descriptors(), fds);
 }
 
 static void import_survives_no_memory(const struct conform *c)

@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A peer that comes back is another one: nothing old reaches it, and nothing piles up. */
-#include <dirent.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "child.h"
 
 #define LEN 65536u
-
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	check(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static long resident_kib(void)
 {
@@ -90,16 +77,16 @@ static void many_lives_leave_nothing(const struct conform *c)
 	near = net_register(a, &mem_a, WEFT_LOCAL);
 	for (uint64_t i = 0; i < WARM + LIVES; i++) {
 		if (i == WARM) {
-			fds = count_fds();
+			fds = conform_descriptors();
 			resident = resident_kib();
 		}
 		one_life(&net, a, near, &mem_b, i);
 		until(&net, net_stats(a).peers == 0);
 	}
 	resident = resident_kib() - resident;
-	conform_note("%d lives: %d descriptors and %ld KiB more", LIVES, count_fds() - fds,
-		     resident);
-	check(count_fds() <= fds + 4);
+	conform_note("%d lives: %d descriptors and %ld KiB more", LIVES,
+		     conform_descriptors() - fds, resident);
+	check(conform_descriptors() <= fds + 4);
 	/* The sanitizers keep freed memory; shm the segments of ends that were open in this
 	 * process. */
 	if (CONFORM_SLOWER == 1 && !c->row->keeps_segments)

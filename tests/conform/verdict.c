@@ -167,6 +167,18 @@ void conform_int(const char *file, int line, const char *text, int64_t value, in
 			     (long long)want);
 }
 
+int conform_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	check(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
 void verdict_started(int pid)
 {
 	if (verdict_out && verdict_out->pid_count < VERDICT_PIDS_MAX)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One cell: open, meet, fault, operations, no fault, again, close. */
-#include <dirent.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -9,19 +8,6 @@
 #include "matrix.h"
 
 static const struct conform_row row_efa = { .name = "efa", .processes = true, .nic = true };
-
-/* Descriptors of this process. */
-static int open_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	check(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static bool documented(int error)
 {
@@ -88,7 +74,7 @@ static void warm_up(struct run *r)
 
 	opts.rails = 1;
 	net_close(&r->net, net_open(&r->net, &opts));
-	r->files = open_files();
+	r->files = conform_descriptors();
 }
 
 /* Opens engine and region; with a fault in the way it may fail, and succeeds when that has gone. */
@@ -109,7 +95,7 @@ static void open_engine(struct run *r)
 		}
 		r->cell->out->hits = host_fault_clear(r->cell);
 		check(!rc || documented(rc));
-		check_int(open_files(), r->files);
+		check_int(conform_descriptors(), r->files);
 	}
 	r->weft = net_open(&r->net, &opts);
 	r->region = net_register(r->weft, &r->area, WEFT_LOCAL);
@@ -329,7 +315,7 @@ static void close_all(struct run *r)
 	until(&r->net, net_stats(r->weft).peers == 0);
 	r->cell->out->leaks = left_over(r);
 	net_close(&r->net, r->weft);
-	files = open_files();
+	files = conform_descriptors();
 	if (files > r->files)
 		conform_note("left: %d descriptors", files - r->files);
 	if (files > r->files)
