@@ -234,6 +234,14 @@ struct weft_peer {
 	uint32_t in_flight, quarantined, sends, transfers;
 	uint64_t lose_ns; /* when its operations are taken for ended; 0: they end themselves */
 	bool lost;        /* that has happened: the provider keeps them, and so its address */
+	struct {
+		uint64_t until_ns; /* 0: it knows that it was given up */
+		uint64_t said_ns;  /* last */
+		uint64_t again_ns; /* 0: not by itself */
+		uint64_t pause_ns;
+		uint32_t path;
+	} farewell;        /* of a dead one, see farewell.c */
+	uint64_t stuck_ns; /* since when half its window is quarantined; 0: it is not */
 	_Atomic(void *) data;
 	struct sequence_out sent;
 	struct sequence_in came;
@@ -272,6 +280,7 @@ struct weft {
 	struct list attached; /* see attach.h */
 	struct map peer_by_id, peer_by_slot;
 	uint32_t peer_count, next_peer_slot;
+	uint32_t farewells; /* see farewell.c */
 	struct map regions; /* slot -> struct weft_region */
 	uint32_t next_region, next_generation;
 	struct pin_table pins;
@@ -372,6 +381,11 @@ void info_path(const struct weft_peer *peer, uint32_t index, struct weft_path_in
 
 /* --- flight.c, flight_event.c --- */
 /* Only the owner writes these counters; others just read. */
+static inline bool flight_half_stuck(const struct weft_peer *peer)
+{
+	return peer->quarantined >= (peer->weft->peer_window + 1) / 2;
+}
+
 static inline void flight_count(_Atomic uint32_t *counter, int by)
 {
 	uint32_t value = atomic_load_explicit(counter, memory_order_relaxed);

@@ -15,6 +15,8 @@
 #include "engine/engine.h"
 #include "engine/plan.h"
 
+#define STUCK_NS (100 * NSEC_PER_MSEC)
+
 static uint32_t outstanding(const struct transfer *transfer)
 {
 	return atomic_load_explicit(&transfer->outstanding, memory_order_relaxed);
@@ -68,6 +70,8 @@ void transfer_end(struct transfer *transfer, int state, int error, int provider_
 				peer->weft->stats.quarantined++;
 			}
 		}
+		if (!peer->stuck_ns && flight_half_stuck(peer))
+			peer->stuck_ns = engine_now(peer->weft);
 	}
 	peer->transfers--;
 	transfer->remote->active--;
@@ -290,21 +294,31 @@ static int post_transfer(struct weft *weft, struct transfer *transfer)
 static uint32_t window(const struct weft_peer *peer)
 {
 	const struct weft *weft = peer->weft;
-	uint32_t limit = peer->quarantined ? peer->quarantined + 8 : weft->peer_window;
+	uint32_t limit = weft->peer_window;
 	uint32_t depth = 0, used = 0, share, i;
 
 	for (i = 0; i < peer->way->count; i++) {
 		depth += way_rail(weft, peer->way, i)->depth;
 		used += way_rail(weft, peer->way, i)->in_flight;
 	}
+	if (peer->quarantined && peer->quarantined + 8 < limit)
+		limit = peer->quarantined + 8;
 	share = (depth - (used - peer->in_flight)) / 4 * 3;
 	return share < limit ? share : limit;
 }
 
-/* A peer whose hanging operations use up half its window gets nothing more posted. */
-static bool stuck(const struct weft_peer *peer)
+/*
+ * A peer whose hanging operations use up half its window gets nothing more posted. They hang when
+ * that has lasted for a while: those of a large transfer that was just cancelled end soon.
+ */
+static bool stuck(struct weft *weft, const struct weft_peer *peer)
 {
-	return peer->quarantined >= (peer->weft->peer_window + 1) / 2;
+	if (!peer->stuck_ns)
+		return false;
+	if (engine_now(weft) >= peer->stuck_ns + STUCK_NS)
+		return true;
+	engine_timer(weft, peer->stuck_ns + STUCK_NS);
+	return false;
 }
 
 /* Ends all that waits to be posted. */
@@ -324,7 +338,7 @@ static int pump_peer(struct weft *weft, struct weft_peer *peer)
 	uint32_t held_back = 0;
 	int rc;
 
-	if (stuck(peer)) {
+	if (stuck(weft, peer)) {
 		fail_queue(peer, -WEFT_EPEERSTUCK);
 		return 0;
 	}

@@ -71,6 +71,8 @@ static void unaccount(struct weft *weft, struct flight *flight)
 	if (flight->detached) {
 		peer->quarantined--;
 		weft->stats.quarantined--;
+		if (peer->stuck_ns && !flight_half_stuck(peer))
+			peer->stuck_ns = 0;
 	}
 	flight_count(&transfer->outstanding, -1);
 	flight_count(&transfer->batch->outstanding, -1);

@@ -364,6 +364,38 @@ static void counters_add_up(const struct conform *c)
 	pair_close(&p);
 }
 
+/* The window is half full of what was cancelled, and of nothing that hangs. */
+static void much_is_cancelled_and_more_submitted(const struct conform *c)
+{
+	struct weft_opts ours = net_opts(c), theirs = net_opts(c);
+	struct weft_batch *large, *small;
+	uint32_t i, filled = 0;
+	struct pair p;
+
+	ours.devices = "delay_us=5000";
+	ours.peer_window = 64;
+	pair_open_opts(&p, c, 65536, &ours, &theirs);
+	small = net_batch(p.a, 16);
+	for (int round = 0; round < 10; round++) {
+		large = net_batch(p.a, 64);
+		for (i = 0; i < 64; i++)
+			check_int(weft_batch_write(large, p.region_a, i * 1024, p.to_b, i * 1024,
+						   1024, 0, 0),
+				  i);
+		check_ok(weft_submit(large, CONFORM_LIMIT_NS));
+		until(&p.net, net_stats(p.a).in_flight >= 32);
+		weft_batch_close(large);
+		filled += net_stats(p.a).quarantined >= 32;
+		for (i = 0; i < 16; i++)
+			check_int(weft_batch_read(small, p.region_a, i * 64, p.to_b, i * 64, 64),
+				  i);
+		net_complete(&p.net, small, 16);
+	}
+	check(filled > 0);
+	weft_batch_close(small);
+	pair_close(&p);
+}
+
 const struct conform_case cases_batch[] = {
 	{ "batch_is_used_again", batch_is_used_again, 0 },
 	{ "batch_keeps_its_rules", batch_keeps_its_rules, 0 },
@@ -376,5 +408,7 @@ const struct conform_case cases_batch[] = {
 	{ "full_queue_refuses_and_recovers", full_queue_refuses_and_recovers, 0 },
 	{ "pressed_queue_loses_nothing", pressed_queue_loses_nothing, 0 },
 	{ "counters_add_up", counters_add_up, 0 },
+	{ "much_is_cancelled_and_more_submitted", much_is_cancelled_and_more_submitted,
+	  NEEDS_SCRIPT },
 	{ 0 },
 };

@@ -140,14 +140,13 @@ void batch_cancel(struct host *host)
 
 /* --- what must hold of an operation ---------------------------------------------------------- */
 
-/* May it have failed? Not for a rail's sake, when others worked. Operations that were cancelled
- * fill the window of their peer until they have ended. */
+/* May it have failed? Not for a rail's sake, when others worked. */
 static bool failure_explained(const struct host *host, const struct job *op, int error)
 {
 	const struct host *target = &host->sim->hosts[op->target];
 
 	if (error == -WEFT_EPEERSTUCK)
-		return true;
+		return host->hangs || host->sim->cuts;
 	return host->sim->cuts || host->fails || host->hangs || host->loses_peers ||
 	       target->loses_peers || target->taking_back ||
 	       op->target_life != target->region_life || op->imm;
