@@ -26,6 +26,7 @@
 #include "base/ring.h"
 #include "base/smallhist.h"
 #include "engine/errors.h"
+#include "engine/farewell.h"
 #include "engine/pin.h"
 #include "engine/sequence.h"
 #include "engine/wire.h"
@@ -234,14 +235,8 @@ struct weft_peer {
 	uint32_t in_flight, quarantined, sends, transfers;
 	uint64_t lose_ns; /* when its operations are taken for ended; 0: they end themselves */
 	bool lost;        /* that has happened: the provider keeps them, and so its address */
-	struct {
-		uint64_t until_ns; /* 0: it knows that it was given up */
-		uint64_t said_ns;  /* last */
-		uint64_t again_ns; /* 0: not by itself */
-		uint64_t pause_ns;
-		uint32_t path;
-	} farewell;        /* of a dead one, see farewell.c */
-	uint64_t stuck_ns; /* since when half its window is quarantined; 0: it is not */
+	struct farewell farewell; /* of a dead one */
+	uint64_t stuck_ns;        /* since when half its window is quarantined; 0: it is not */
 	_Atomic(void *) data;
 	struct sequence_out sent;
 	struct sequence_in came;

@@ -88,6 +88,7 @@ static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_h
 	/* Same engine, new token: it has forgotten what was between us. */
 	if (peer && peer_state(peer) == PEER_CONNECTED && peer->remote_token != hello->token) {
 		peer_fail(peer, -WEFT_EPEERGONE);
+		farewell_settled(peer);
 		peer = NULL;
 	}
 	for (i = 0; i < weft->way_count; i++)
@@ -203,6 +204,7 @@ static int got_control(struct weft_peer *peer, uint8_t type, const void *payload
 	switch (type) {
 	case WIRE_REFUSE:
 		peer_fail(peer, grant.code < 0 ? grant.code : -WEFT_EMESSAGE);
+		farewell_settled(peer);
 		break;
 	case WIRE_ASK:
 		region_asked(peer, &grant);
@@ -261,9 +263,11 @@ static int dispatch(struct weft *weft, struct rail *rail, const void *data, size
 	len -= WIRE_HEAD_BYTES;
 	if (head.type == WIRE_HELLO)
 		return got_hello(weft, rail, payload, len);
+	if (head.type == WIRE_FORGOTTEN)
+		return farewell_got(weft, payload, len);
 	peer = map_get_ptr(&weft->peer_by_slot, head.slot);
 	if (!peer || peer->token != head.token)
-		return -WEFT_EMESSAGE;
+		return farewell_answer(weft, rail, &head) ? 0 : -WEFT_EMESSAGE;
 	if (wire_is_numbered(head.type) && !sequence_is_new(&peer->came, head.number)) {
 		weft->stats.messages_repeated++;
 		return 0;
@@ -277,6 +281,7 @@ static int dispatch(struct weft *weft, struct rail *rail, const void *data, size
 		return got_part(peer, payload, len);
 	case WIRE_BYE:
 		peer_fail(peer, -WEFT_EPEERGONE);
+		farewell_settled(peer);
 		peer_release(peer);
 		return 0;
 	default:

@@ -19,6 +19,7 @@ enum cookie_kind {
 	COOKIE_PLAIN,
 	COOKIE_NUMBERED,
 	COOKIE_PING,
+	COOKIE_FAREWELL,
 };
 
 /* What comes back with EVENT_SENT: peer, path, and the low half of the number, which is less than
@@ -28,6 +29,11 @@ static uint64_t cookie(const struct weft_peer *peer, uint32_t path, enum cookie_
 {
 	return (uint64_t)kind << 56 | (uint64_t)(number & UINT16_MAX) << 40 | (uint64_t)path << 32 |
 	       peer->slot;
+}
+
+uint64_t cookie_farewell(const struct weft_peer *peer, uint32_t path)
+{
+	return cookie(peer, path, COOKIE_FAREWELL, 0);
 }
 
 static uint32_t cookie_number(const struct weft_peer *peer, uint64_t value)
@@ -242,6 +248,8 @@ void peer_sent(struct weft *weft, const struct event *event)
 	uint32_t path = event->cookie >> 32 & UINT8_MAX;
 	uint64_t kind = event->cookie >> 56;
 
+	if (kind == COOKIE_FAREWELL)
+		farewell_sent(weft, (uint32_t)event->cookie, path, event->error);
 	if (!peer || kind > COOKIE_PING)
 		return;
 	if (peer->sends)

@@ -310,6 +310,7 @@ void peer_fail(struct weft_peer *peer, int reason)
 	list_del(&peer->ready);
 	if (reason == -WEFT_EPEERGONE)
 		peer_gone(peer);
+	farewell_owe(peer);
 	weft->gone_pending = true;
 	engine_signal(weft);
 }
@@ -333,6 +334,7 @@ static void drop_received(struct weft_peer *peer)
 
 void peer_free(struct weft_peer *peer)
 {
+	farewell_settled(peer);
 	drop_received(peer);
 	drop_outbox(peer);
 	mem_free(peer->part);
@@ -347,7 +349,7 @@ void peer_free(struct weft_peer *peer)
 
 void peer_release(struct weft_peer *peer)
 {
-	if (peer_state(peer) != PEER_DEAD || !list_empty(&peer->flights))
+	if (peer_state(peer) != PEER_DEAD || !list_empty(&peer->flights) || peer->farewell.until_ns)
 		return;
 	if (peer->pid_fd < 0)
 		peer_forget_rails(peer, parting(peer));
@@ -389,6 +391,8 @@ void peer_expire(struct weft *weft, uint64_t now_ns)
 	struct list *link, *after;
 	struct weft_peer *peer;
 
+	if (weft->farewells)
+		farewell_expire(weft, now_ns);
 	list_for_each_safe(link, after, &weft->dead_peers)
 		lose_flights(list_entry(link, struct weft_peer, link), now_ns);
 	list_for_each_safe(link, after, &weft->peers)

@@ -71,6 +71,8 @@ void peer_control(struct weft_peer *peer, uint8_t type, const struct wire_grant 
 void peer_ping(struct weft_peer *peer, uint32_t path);
 void peer_flush_outbox(struct weft_peer *peer);
 bool peer_hello_waits(const struct weft_peer *peer); /* the provider had no room for it yet */
+/* What a farewell's EVENT_SENT shows. */
+uint64_t cookie_farewell(const struct weft_peer *peer, uint32_t path);
 /* An EVENT_SENT. */
 void peer_sent(struct weft *weft, const struct event *event);
 

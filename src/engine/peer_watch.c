@@ -43,6 +43,7 @@ static void peer_died(struct weft_peer *peer)
 	struct list *link, *after;
 
 	peer_fail(peer, -WEFT_EPEERGONE);
+	farewell_settled(peer);
 	peer_gone(peer);
 	/* shm never ends them; other providers see the connection break. */
 	list_for_each_safe(link, after, &peer->flights) if (peer->way->provider->host_local)

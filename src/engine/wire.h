@@ -64,15 +64,16 @@ enum wire_type {
 	WIRE_IMM = 12,    /* wire_grant, region = the immediate of a direct WRITE that is placed */
 	WIRE_PING = 13,   /* wire_grant, region = the sender's path: does it work? */
 	WIRE_PONG = 14,   /* the same back */
+	WIRE_FORGOTTEN = 15, /* wire_welcome: this slot and token, which you showed, are no more */
 };
 
-/* In front of each message. slot and token are what the receiver gave the sender at the handshake.
- */
+/* In front of each message. slot and token are what the receiver gave the sender at the handshake;
+ * 0 with HELLO and FORGOTTEN. */
 struct wire_head {
 	uint8_t type;
 	uint32_t slot;
 	uint64_t token;
-	uint32_t number; /* see sequence.h; of HELLO, WELCOME, REFUSE and PING it means nothing */
+	uint32_t number; /* see sequence.h; of those that are not numbered it means nothing */
 };
 
 void wire_put_head(const struct wire_head *head, uint8_t buf[WIRE_HEAD_BYTES]);
@@ -82,7 +83,7 @@ int wire_get_head(struct wire_head *ret, const void *buf, size_t len);
 static inline bool wire_is_numbered(uint8_t type)
 {
 	return type != WIRE_HELLO && type != WIRE_WELCOME && type != WIRE_REFUSE &&
-	       type != WIRE_PING;
+	       type != WIRE_PING && type != WIRE_FORGOTTEN;
 }
 
 struct wire_hello {
@@ -96,7 +97,7 @@ int wire_put_hello(const struct wire_hello *hello, void *buf, size_t *len);
 int wire_get_hello(struct wire_hello *ret, const void *buf, size_t len);
 
 struct wire_welcome {
-	uint8_t id[WIRE_ID_BYTES]; /* of the answering engine */
+	uint8_t id[WIRE_ID_BYTES]; /* of the sender */
 	uint32_t slot;
 	uint64_t token;
 };

@@ -153,7 +153,40 @@ static void immediates_of_a_failed_rail_count_at_most_once(const struct conform 
 	pair_close(&p);
 }
 
+/* a loses b for a while, and b says nothing meanwhile: it learns with what it says next. */
+static void forgotten_peer_is_told(const struct conform *c)
+{
+	struct weft_opts ours = net_opts(c), theirs = net_opts(c);
+	struct weft_peer *peer;
+	struct pair p;
+	int error = 0;
+
+	ours.devices = "down_after=30,down_us=100000";
+	pair_open_opts(&p, c, 4096, &ours, &theirs);
+	peer = weft_remote_peer(p.to_a);
+	for (uint32_t round = 0; !error; round++) {
+		const struct move move = { false, p.region_a, 0, p.to_b, 0, 64, 0, 0 };
+
+		check(round < 100);
+		error = net_move(&p.net, p.a, &move, CONFORM_LIMIT_NS);
+	}
+	check_rc(error, -WEFT_EPEERGONE);
+	check_ok(weft_remote_status(p.to_a));
+	net_run(&p.net, 200 * NSEC_PER_MSEC);
+	net_notify(&p.net, peer, "?", 1);
+	until(&p.net, weft_remote_status(p.to_a) == -WEFT_EPEERGONE);
+	check_int(net_stats(p.a).messages_received, 0);
+	check_int(net_stats(p.b).peers_gone, 1);
+	/* And they can meet again. */
+	check_ok(weft_remote_close(p.to_a));
+	p.to_a = net_import(&p.net, p.b, p.region_a);
+	net_notify(&p.net, weft_remote_peer(p.to_a), "!", 1);
+	until(&p.net, net_stats(p.a).messages_received == 1);
+	pair_close(&p);
+}
+
 const struct conform_case cases_path[] = {
+	{ "forgotten_peer_is_told", forgotten_peer_is_told, NEEDS_SCRIPT },
 	{ "failed_rail_is_drained_and_taken_back", failed_rail_is_drained_and_taken_back,
 	  NEEDS_SCRIPT },
 	{ "peer_is_gone_with_its_last_rail", peer_is_gone_with_its_last_rail, NEEDS_SCRIPT },

@@ -32,6 +32,7 @@ static void on_message(void *ctx, struct weft_peer *peer, const void *data, size
 	talk->received++;
 }
 
+/* Whoever sent it anything has met it in host_reach(). */
 static void on_peer_gone(void *ctx, struct weft_peer *peer, int reason)
 {
 	struct host *host = ctx;
@@ -39,12 +40,8 @@ static void on_peer_gone(void *ctx, struct weft_peer *peer, int reason)
 
 	sim_note(host->sim, "h%u: peer of h%d is gone: %s", host->index, (int)other - 1,
 		 weft_error_name(reason));
-	for (uint32_t i = 0; i < SIM_HOSTS; i++) {
-		if (other && other != i + 1)
-			continue;
-		host->sim->talks[host->index][i].broken = true;
-		host->sim->talks[i][host->index].broken = true;
-	}
+	if (other)
+		host->sim->talks[host->index][other - 1].broken = true;
 }
 
 static void add(struct host *host, const char *name, uint64_t value)

@@ -128,10 +128,9 @@ static void drain(struct sim *sim)
 {
 	uint32_t left = DRAIN_STEPS;
 
-	/* Who hangs for ever does not answer, nor does who takes us for gone and could not say so.
-	 */
+	/* Who hangs for ever does not answer. */
 	for (uint32_t i = 0; i < SIM_HOSTS; i++)
-		sim->cuts |= sim->hosts[i].hangs || sim->hosts[i].loses_peers;
+		sim->cuts |= sim->hosts[i].hangs;
 	while (left-- && !(is_drained(sim) && messages_came(sim) && immediates_came(sim))) {
 		sim->step++;
 		sim->now_ns += sim_draw(sim, 200 * NSEC_PER_USEC);

@@ -10,7 +10,8 @@
  *     it is cancelled;
  * S2  done: the bytes are there, and no others. Not done: each byte is the old or the new one. Once
  *     quiescent, or when the region was taken back or its engine closed, nothing changes it;
- * S3  messages come once each, arrivals count the writes that are done;
+ * S3  messages come once each, or their sender is told that its peer is gone; arrivals count the
+ *     writes that are done;
  * S6  a failed rail fails no operation while another works;
  * S7  at the end nothing is in flight, quarantined, registered or open.
  */
@@ -81,7 +82,7 @@ struct talk {
 	uint32_t from_life, to_life;
 	uint32_t sent, received;
 	bool seen[SIM_MESSAGES];
-	bool broken; /* either side has said that the other is gone */
+	bool broken; /* the sender was told that the other is gone */
 };
 
 struct host {
