@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from lib import engine, kv, machine, procs, rails, table
+from lib import engine, kv, late, machine, pages, procs, rails, table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -21,7 +21,7 @@ def parse(argv):
     parser.add_argument("--quick", action="store_true",
                         help="fewer sizes, shorter and fewer repeats: minutes, wide intervals")
     parser.add_argument("--only", choices=tuple(PARTS), help="only this part")
-    parser.add_argument("--provider", action="append", choices=("tcp", "shm"),
+    parser.add_argument("--provider", action="append", choices=("tcp", "shm", "efa"),
                         help="only this way; can be repeated")
     parser.add_argument("--size", action="append", type=int, metavar="BYTES",
                         help="only this size; can be repeated")
@@ -33,7 +33,7 @@ def parse(argv):
     args = parser.parse_args(argv)
     args.repeats = args.repeats or (3 if args.quick else 5)
     args.seconds = args.seconds or (0.2 if args.quick else 0.5)
-    args.provider = args.provider or ["tcp", "shm"]
+    args.provider = args.provider or ["tcp", "shm", "efa"]
     quick_sizes = [64, 65536, 1 << 20]
     args.size = args.size or (quick_sizes if args.quick else list(engine.SIZES))
     if args.repeats < 2 or not 0.01 <= args.seconds <= 60:
@@ -93,7 +93,32 @@ def run_rails(args, build_dir, progress):
     return results
 
 
-PARTS = {"engine": run_engine, "rails": run_rails, "kv": run_kv}
+def run_pages(args, build_dir, progress):
+    results = []
+    for provider in args.provider:
+        if provider == "efa":  # seconds for each of its batches, and no pages' fault
+            continue
+        for mode in pages.MODES:
+            progress.show(f"pages {provider} {mode}")
+            results.append(pages.measure(provider, mode, 4 * args.seconds, args.repeats,
+                                         build_dir))
+    progress.clear()
+    print("\n".join(pages.tables(results)), end="\n\n", flush=True)
+    return results
+
+
+def run_late(args, build_dir, progress):
+    results = []
+    for case in late.cases(p for p in args.provider if p != "shm"):
+        progress.show(f"late {case.provider} {case.fault}")
+        results.append(late.measure(case, args.repeats, build_dir))
+    progress.clear()
+    print("\n".join(late.tables(results)), end="\n\n", flush=True)
+    return results
+
+
+PARTS = {"engine": run_engine, "pages": run_pages, "rails": run_rails, "late": run_late,
+         "kv": run_kv}
 
 
 def plain(value):
@@ -105,7 +130,7 @@ def plain(value):
 
 def notes(document):
     """What the reader of the tables must know."""
-    disturbed = sum(bool(r["disturbed"]) for part in ("engine", "rails")
+    disturbed = sum(bool(r["disturbed"]) for part in ("engine", "pages", "rails", "late")
                     for r in document.get(part, []))
     disturbed += sum(bool(c["disturbed"]) for c in document.get("kv", {}).get("cases", []))
     yield "met: the median meets the bound; in CI: only its 95 % interval does, which counts as met"

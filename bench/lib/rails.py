@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine over several rails: emulated EFA devices whose bandwidth is limited so far that the
 processor is not the limit. What n of them carry, beside one; what is left when one fails."""
-import contextlib
-import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 
-from lib import procs, stats, table
+from lib import emu, procs, stats, table
 from lib.engine import libfabric_version
 from lib.interleave import interleave
 
@@ -53,35 +50,18 @@ def provider():
     return "efa-direct" if libfabric_version() >= (2, 0) else "efa"
 
 
-def emu(build):
-    return build / "programs" / "emu" / "weft-emu"
+def command(build, world, rails, seconds):
+    return emu.inside(build, world, [
+        build / "bench" / "bench-engine", "--provider", provider(), "--mode", "read", "--size",
+        SIZE, "--rails", rails, "--window", WINDOW, "--batches", BATCHES, "--seconds", seconds,
+        "--warm", WARM, "--series", f"{int(SERIES_S * 1000)}ms"])
 
 
-def create(build, world, rates):
-    words = [emu(build), "create", "--quiet", "--world", world, "--nics", len(rates), "--timeout",
-             f"{int(TIMEOUT_S * 1000)}ms", *QUEUES]
+def world_of(build, rates):
+    words = ["--timeout", f"{int(TIMEOUT_S * 1000)}ms", *QUEUES]
     for nic, rate in enumerate(rates):
         words += ["--fault", f"limit:nic={nic},rate={int(RATE * rate)}"]
-    procs.run_json(words)
-
-
-def command(build, world, rails, seconds):
-    return [emu(build), "--quiet", "--world", world, "--", build / "bench" / "bench-engine",
-            "--provider", provider(), "--mode", "read", "--size", SIZE, "--rails", rails,
-            "--window", WINDOW, "--batches", BATCHES, "--seconds", seconds, "--warm", WARM,
-            "--series", f"{int(SERIES_S * 1000)}ms"]
-
-
-@contextlib.contextmanager
-def world_of(build, rates):
-    with tempfile.TemporaryDirectory(prefix="weft-bench-", dir="/dev/shm") as folder:
-        world = f"{folder}/world"
-        create(build, world, rates)
-        try:
-            yield world
-        finally:
-            subprocess.run([emu(build), "remove", "--quiet", "--force", "--world", world],
-                           check=False)
+    return emu.world(build, len(rates), *words)
 
 
 def steady(build, rates):
@@ -105,7 +85,7 @@ def failing(build, rates):
     with world_of(build, rates) as world:
         with procs.started(command(build, world, len(rates), seconds)) as process:
             time.sleep(WARM + seconds / 3)
-            procs.run_json([emu(build), "fault", "--quiet", "--world", world,
+            procs.run_json([emu.program(build), "fault", "--quiet", "--world", world,
                             f"nic-down:nic={FAILS[1]}"])
             failed_ns = time.monotonic_ns()
             figures = procs.json_of(process)[0]

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages of a KV cache in one batch, scattered on both sides, beside one transfer of the bytes."""
+from lib import procs, stats, table
+from lib.interleave import interleave
+
+PAGES, SIZE = 10_000, 65536
+BOUND = 0.95
+MODES = ("read", "write")
+
+
+def command(provider, mode, scattered, seconds, build):
+    return [build / "bench" / "bench-pages", "--provider", provider, "--mode", mode, "--pages",
+            PAGES, "--size", SIZE, "--seconds", seconds, "--warm", seconds / 4,
+            *["--scattered"] * scattered]
+
+
+def measure(provider, mode, seconds, repeats, build):
+    def runner(scattered):
+        return lambda: procs.run_json(command(provider, mode, scattered, seconds, build))[0]
+
+    runs, disturbed = interleave({"scattered": runner(True), "contiguous": runner(False)}, repeats)
+    ratio = stats.paired(*([r[label]["ops_per_s"] for r in runs]
+                           for label in ("scattered", "contiguous")))
+    return {
+        "provider": provider, "operation": mode, "disturbed": disturbed, "ratio": ratio,
+        "bound": BOUND, "verdict": stats.verdict(ratio, BOUND), "runs": runs,
+    }
+
+
+def rows(results):
+    for r in results:
+        rates = [table.rate_text(stats.median([run[label]["ops_per_s"] for run in r["runs"]]),
+                                 PAGES * SIZE) for label in ("contiguous", "scattered")]
+        ratio = r["ratio"]
+        yield [r["provider"], r["operation"], *rates, table.ratio_text(ratio.median),
+               table.range_text(ratio.min, ratio.max), table.range_text(ratio.low, ratio.high),
+               f">={r['bound']}", r["verdict"] + "!" * bool(r["disturbed"])]
+
+
+def tables(results):
+    yield (f"pages: a batch of {PAGES} of {table.size_text(SIZE)} each, scattered in memory, beside "
+           "one transfer")
+    yield "of as many bytes; ratio = scattered / contiguous"
+    yield from table.render(("way", "op", "contiguous", "scattered", "ratio", "min-max", "95% CI",
+                             "bound", "result"), rows(results), ("way", "op", "result"))
