@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <weft/weft.h>
@@ -29,6 +30,14 @@ append(char *buf, size_t room, const char *format, ...)
 	va_end(args);
 }
 
+/* Details often end with the same words, where the system gave the cause. */
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+
+	return end_len && len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
 char *program_error_line(char *buf, size_t room, const char *program, int code, const char *what)
 {
 	const char *detail = weft_error_detail(), *remedy = weft_remedy(code);
@@ -37,9 +46,9 @@ char *program_error_line(char *buf, size_t room, const char *program, int code, 
 	append(buf, room, "%s: ", program);
 	if (what && *what)
 		append(buf, room, "%s: ", what);
-	append(buf, room, "%s", weft_strerror(code));
-	if (*detail)
-		append(buf, room, ": %s", detail);
+	if (!ends_with(detail, weft_strerror(code)))
+		append(buf, room, "%s%s", weft_strerror(code), *detail ? ": " : "");
+	append(buf, room, "%s", detail);
 	if (*remedy)
 		append(buf, room, " (%s)", remedy);
 	flatten(buf);

@@ -51,6 +51,9 @@ static void a_line_holds_text_detail_and_remedy(void **state)
 	err_clear();
 	assert_string_equal(program_error_line(line, sizeof(line), "weft kv", -ENOENT, ""),
 			    "weft kv: No such file or directory");
+	err_set(-ENOENT, "file f: No such file or directory");
+	assert_string_equal(program_error_line(line, sizeof(line), "weft kv", -ENOENT, "get"),
+			    "weft kv: get: file f: No such file or directory");
 }
 
 static void a_line_is_cut_and_stays_one_line(void **state)
