@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "engine/engine.h"
+#include "engine/stage.h"
 #include "transport/context.h"
 
 /* A provider that reports an operation's failure once for each of its packets has done so by then.
@@ -81,6 +81,8 @@ void flight_lose(struct weft *weft, struct flight *flight)
 	struct weft_batch *batch = flight->transfer->batch;
 
 	unaccount(weft, flight);
+	if (flight->stage)
+		stage_landed(flight->stage, 0);
 	flight->transfer = NULL;
 	batch_released(batch);
 }
@@ -192,6 +194,8 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 		smallhist_record(&rail->latency, engine_now(weft) - flight->posted_ns);
 		transfer->placed += flight->len;
 	}
+	if (flight->stage)
+		stage_landed(flight->stage, event->error ? 0 : flight->len);
 	retire(weft, flight, event->error);
 	flight_settle(transfer);
 	if (!list_empty(&peer->queue))
