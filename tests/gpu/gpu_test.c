@@ -407,7 +407,7 @@ static int end(void **state)
 static int open_all(void **state)
 {
 	(void)state;
-	kit_open(&kit, provider);
+	kit_open(&kit, provider, NULL);
 	return 0;
 }
 

@@ -82,11 +82,12 @@ void kit_expect(uint64_t address, size_t len, uint64_t seed)
 		fail_msg("byte %zu of %zu is another", i, len);
 }
 
-static struct weft *open_engine(const char *provider)
+static struct weft *open_engine(const char *provider, const char *devices)
 {
 	struct weft_opts opts = {
 		.size = sizeof(opts),
 		.provider = provider,
+		.devices = devices,
 		.bind_addr = strcmp(provider, "tcp") == 0 ? "127.0.0.1" : NULL,
 		.staging_bytes = KIT_STAGING,
 	};
@@ -97,15 +98,15 @@ static struct weft *open_engine(const char *provider)
 	return weft;
 }
 
-void kit_open(struct kit *kit, const char *provider)
+void kit_open(struct kit *kit, const char *provider, const char *devices)
 {
 	uint8_t descriptor[WEFT_DESCRIPTOR_MAX];
 	size_t len = sizeof(descriptor);
 
 	memset(kit, 0, sizeof(*kit));
 	snprintf(kit->provider, sizeof(kit->provider), "%s", provider);
-	kit->here = open_engine(provider);
-	kit->there = open_engine(provider);
+	kit->here = open_engine(provider, devices);
+	kit->there = open_engine(provider, NULL);
 	kit->gpu = kit_alloc(KIT_AREA);
 	kit->host = calloc(1, KIT_AREA);
 	assert_non_null(kit->host);

@@ -65,7 +65,8 @@ struct kit {
 	char provider[16];
 };
 
-void kit_open(struct kit *kit, const char *provider);
+/* devices: of the first engine; NULL: all, or of loop no script. */
+void kit_open(struct kit *kit, const char *provider, const char *devices);
 /* Only what is open. */
 void kit_close(struct kit *kit);
 uint64_t kit_counter_copies(struct kit *kit);
