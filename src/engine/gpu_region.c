@@ -107,11 +107,24 @@ static int pin_dmabuf(struct weft_region *region, const struct way *way, struct 
 	return rc;
 }
 
+/* Why one of a way's rails cannot be let at any GPU's memory; NULL: all may. */
+static const char *no_gpus(const struct weft *weft, const struct way *way)
+{
+	const struct rail *rail;
+	uint32_t i;
+
+	for (i = 0; i < way->count; i++) {
+		rail = way_rail(weft, way, i);
+		if (rail->limits.no_gpus)
+			return rail->limits.no_gpus;
+	}
+	return NULL;
+}
+
 static void reach_way(struct weft_region *region, uint32_t index)
 {
 	const struct weft *weft = region->weft;
 	const struct way *way = &weft->ways[index];
-	const struct rail *rail = way_rail(weft, way, 0);
 	struct gpu_region *gpu = region->gpu;
 	char *why = gpu->why[index], first[GPU_WHY_MAX / 2];
 	struct gpu_memory memory = {
@@ -123,9 +136,8 @@ static void reach_way(struct weft_region *region, uint32_t index)
 		snprintf(why, GPU_WHY_MAX, "weft_opts.gpus asks for copies");
 	else if (gpu->managed)
 		snprintf(why, GPU_WHY_MAX, "managed memory moves between GPU and host");
-	else if (rail->limits.no_gpus || !rail->ops->pin_gpu)
-		snprintf(why, GPU_WHY_MAX, "%s",
-			 rail->limits.no_gpus ? rail->limits.no_gpus : "a processor copies");
+	else if (no_gpus(weft, way))
+		snprintf(why, GPU_WHY_MAX, "%s", no_gpus(weft, way));
 	if (*why)
 		return;
 	if (pin_rails(region, way, &memory) == 0) {

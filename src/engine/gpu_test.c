@@ -322,6 +322,18 @@ static void peers_need_every_way(void **state)
 	assert_null(f->gpu.pool);
 }
 
+static void every_rail_must_reach_it(void **state)
+{
+	struct fixture *f = *state;
+	struct weft_region region = region_of(f, GPU_BASE, 4096, WEFT_LOCAL);
+
+	f->rails[1].limits.no_gpus = "it is the second";
+	assert_int_equal(take(&region), 0);
+	assert_int_equal(region.gpu->reach[0], WEFT_REACH_STAGED);
+	assert_string_equal(region.gpu->why[0], "it is the second");
+	gpu_unpin(&region);
+}
+
 static void a_driver_without_dmabuf_copies(void **state)
 {
 	struct fixture *f = *state;
@@ -413,13 +425,10 @@ static void no_peer_takes_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(the_device_itself_is_first),
-		CASE(a_dmabuf_is_next),
-		CASE(the_rest_is_copied),
-		CASE(peers_need_every_way),
-		CASE(a_driver_without_dmabuf_copies),
-		CASE(both_ends_tell_whose_it_is),
-		CASE(no_peer_takes_all),
+		CASE(the_device_itself_is_first), CASE(a_dmabuf_is_next),
+		CASE(the_rest_is_copied),         CASE(peers_need_every_way),
+		CASE(every_rail_must_reach_it),   CASE(a_driver_without_dmabuf_copies),
+		CASE(both_ends_tell_whose_it_is), CASE(no_peer_takes_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,8 +209,8 @@ struct transport {
 	/* -ENOMEM: no room at the device or under a limit; -EAGAIN: no more objects; -EINVAL: it
 	 * refuses the range; -EFAULT: not mapped so; else it failed. */
 	int (*pin)(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret);
-	/* The same for memory of a GPU. -EOPNOTSUPP: the provider or this version cannot. NULL: it
-	 * never can. */
+	/* The same for memory of a GPU. -EOPNOTSUPP: the provider or this version cannot. NULL
+	 * where limits() always gives a no_gpus. */
 	int (*pin_gpu)(struct port *port, const struct gpu_memory *memory, uint32_t access,
 		       struct pin *ret);
 	/* Also legal with operations in flight, which then end in error or not at all. */
