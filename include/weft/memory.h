@@ -17,8 +17,9 @@
  * - Else it is copied, piece by piece, through host memory (weft_opts.staging_bytes), while other
  *   pieces are on their way. Only WEFT_LOCAL regions can be. The owner starts copies and asks for
  *   their end, and never waits for one. A copy counts as an operation: done, quiescent and
- *   unregistered mean what they mean elsewhere. One that fails ends its transfer with -WEFT_EGPU
- *   and the driver's name for the error; weft_result.provider_error is its number.
+ *   unregistered mean what they mean elsewhere; but a READ whose bytes have come is done after its
+ *   copy even if the peer is lost or cut off meanwhile. A copy that fails ends its transfer with
+ *   -WEFT_EGPU and the driver's name for the error; weft_result.provider_error is its number.
  *
  * What kernels write is sent as it is when weft_submit() is called, or later: synchronize before.
  * weft's streams wait for no stream of the program. The CUDA context of the memory must outlive the
@@ -64,8 +65,7 @@ enum weft_reach {
 	WEFT_REACH_HOST = 0,   /* it is host memory */
 	WEFT_REACH_GPU = 1,    /* of a GPU; the NIC, by address */
 	WEFT_REACH_DMABUF = 2, /* the same; the NIC, by dma-buf */
-	WEFT_REACH_STAGED =
-		3, /* the same; copies through host memory, and the provider from there */
+	WEFT_REACH_STAGED = 3, /* the same; copied through host memory */
 };
 
 struct weft_reach_info {

@@ -76,17 +76,16 @@ static int failed(const struct stage *stage, int result, const char *what)
 	return -WEFT_EGPU;
 }
 
-static void account(const struct stage *stage, int by)
+static void account(struct transfer *transfer, int by)
 {
-	struct transfer *transfer = stage->transfer;
 	struct weft *weft = transfer->batch->weft;
 
-	flight_count(&transfer->outstanding, by);
-	flight_count(&transfer->batch->outstanding, by);
 	transfer->region->flights += (uint32_t)by;
 	transfer->remote->flights += (uint32_t)by;
 	weft->gpu->copies += (uint32_t)by;
 	weft->stats.copies += (uint64_t)(int64_t)by;
+	flight_count(&transfer->outstanding, by);
+	flight_count(&transfer->batch->outstanding, by);
 }
 
 static int enqueue(const struct gpu *gpu, const struct stage *stage, void *stream)
@@ -128,11 +127,14 @@ static int start_copy(struct stage *stage)
 		return failed(stage, result, call_of(transfer));
 	stage->copying = true;
 	list_add_tail(&lane->copies, &stage->link);
-	account(stage, 1);
+	account(transfer, 1);
 	return 0;
 }
 
-/* What has been copied counts like an operation that has ended: see flight_ended(). */
+/*
+ * What has been copied counts like an operation that has ended. When nothing of an ended transfer
+ * is outstanding any more the user may fill it anew at once.
+ */
 static void copy_ended(struct stage *stage, int result)
 {
 	struct transfer *transfer = stage->transfer;
@@ -140,19 +142,21 @@ static void copy_ended(struct stage *stage, int result)
 	struct weft_batch *batch = transfer->batch;
 	struct weft_peer *peer = remote->peer;
 	struct weft *weft = batch->weft;
+	bool ended = transfer->ended;
 
 	list_del(&stage->link);
 	stage->copying = false;
-	account(stage, -1);
 	if (result)
 		failed(stage, result, call_of(transfer));
 	else
 		weft->stats.bytes_staged += stage->len;
-	if (transfer->ended || transfer->kind == OP_READ)
+	if (ended || transfer->kind == OP_READ)
 		drop(stage);
-	if (transfer->ended)
+	account(transfer, -1);
+	if (ended)
 		engine_signal(weft);
-	flight_settle(transfer);
+	else
+		flight_settle(transfer);
 	if (!list_empty(&peer->queue))
 		peer_make_ready(peer);
 	remote_flight_ended(remote);

@@ -9,7 +9,7 @@
 
 #define HALF    (KIT_AREA / 2)
 #define SLOTS   12u /* transfers of a batch of the random case */
-#define BATCHES 60u
+#define BATCHES 40u
 
 static struct kit kit;
 
