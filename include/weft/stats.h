@@ -46,7 +46,12 @@ extern "C" {
 	X(provider_busy, "posts that the provider asked to repeat (EAGAIN)") \
 	X(pins, "registrations of regions that each rail's device holds now") \
 	X(bytes_pinned, "bytes of these registrations, on each rail") \
-	X(pins_shared, "regions that shared a registration which was there already")
+	X(pins_shared, "regions that shared a registration which was there already") \
+	X(gpu_regions, "regions in memory of GPUs now") \
+	X(staging_bytes, "pinned host memory for copies from and to GPUs, bytes") \
+	X(bytes_staged, "bytes that such copies moved") \
+	X(copies, "such copies under way now") \
+	X(staging_waits, "transfers that had to wait for such memory")
 /* clang-format on */
 
 struct weft_stats {
@@ -136,10 +141,11 @@ WEFT_API int weft_rail_latency(struct weft *weft, uint32_t index, struct weft_la
 typedef void (*weft_dump_fn)(void *ctx, const char *line);
 /*
  * Tells all of the above as text: calls fn with one line after the other, "NAME VALUE" without a
- * newline, for people and for awk. Names begin with engine, error, latency, rail.INDEX or
- * peer.NUMBER and keep their meaning in later releases; lines are added. rail.INDEX.nic.NAME are
- * counters of the rail's RDMA device, where it has any (hw_counters of its port 1 in sysfs). Peers
- * are told one by one, each as it is then.
+ * newline, for people and for awk. Names begin with engine, error, latency, rail.INDEX,
+ * peer.NUMBER or region.NUMBER and keep their meaning in later releases; lines are added.
+ * rail.INDEX.nic.NAME are counters of the rail's RDMA device, where it has any (hw_counters of its
+ * port 1 in sysfs). Of regions those in memory of GPUs are told, with the way that each provider
+ * reaches them. Peers and regions are told one by one, each as it is then.
  *
  * fn runs on the calling thread, borrows the line until it returns, and may call any function but
  * weft_close(). -EINVAL.

@@ -64,6 +64,14 @@ enum weft_nics {
 	WEFT_NICS_NEAR = 1,
 };
 
+/* How memory of GPUs is treated that is registered: see "Memory of GPUs" in weft/memory.h. */
+enum weft_gpus {
+	WEFT_GPUS_LOADED = 0, /* once the program has loaded CUDA's driver it is known (default) */
+	WEFT_GPUS_CUDA = 1,   /* loads and starts the driver: fails where there is none */
+	WEFT_GPUS_STAGED = 2, /* as LOADED, but it is always copied through host memory */
+	WEFT_GPUS_OFF = 3,    /* all memory is the host's; CUDA is never called */
+};
+
 enum weft_access {
 	WEFT_LOCAL = 0,        /* source of WRITE, target of READ; nothing granted to peers */
 	WEFT_REMOTE_READ = 1,  /* peers may READ it */
@@ -138,6 +146,10 @@ struct weft_opts {
 	 * weft_open() may use; where none is left or known it does not (logged). Thread mode only.
 	 * This and WEFT_NICS_NEAR need libhwloc, and half a second; HWLOC_XMLFILE applies to it. */
 	uint32_t bind_thread;
+	uint32_t gpus; /* enum weft_gpus */
+	/* Host memory for copies from and to GPUs, bytes, 64 KiB to 4 GiB; default 16 MiB. Taken,
+	 * and pinned, when a region first needs copies. */
+	uint64_t staging_bytes;
 };
 
 /* "weft 0.1.0"; static. */
@@ -174,7 +186,8 @@ WEFT_API int weft_providers(struct weft_provider_info *infos, int max);
  * Opens an engine. opts may be NULL. The memory of opts and its strings is not needed afterwards.
  * Errors: -WEFT_ENOPROVIDER, -WEFT_ENODEVICE, -WEFT_EENVIRONMENT, -WEFT_EPROVIDER,
  * -WEFT_ESOFTWARE, -EINVAL, -ENOMEM; where opts need the machine's topology, -EOPNOTSUPP (no
- * libhwloc), -ENOENT (HWLOC_XMLFILE names no file), -EIO (it cannot be read).
+ * libhwloc), -ENOENT (HWLOC_XMLFILE names no file), -EIO (it cannot be read); with WEFT_GPUS_CUDA
+ * -EOPNOTSUPP (no driver, or too old) and -WEFT_EGPU (it does not start).
  */
 WEFT_API int weft_open(struct weft **ret, const struct weft_opts *opts);
 
@@ -201,10 +214,12 @@ WEFT_API int weft_fd(struct weft *weft);
  * WEFT_LOCAL region of this engine is not registered with the devices again: who registers many
  * buffers out of one area keeps the area itself registered so, and each buffer costs nothing
  * there; pages that it shares stay with the device until the last of them is taken back. What
- * grants peers anything always has a registration and keys of its own.
+ * grants peers anything always has a registration and keys of its own. Memory of a GPU is found out
+ * by weft: see weft/memory.h.
  * Errors, each with the limit in the detail where there is one: -WEFT_EMEMLOCK; -ENOMEM: the device
  * takes no more registrations; -WEFT_EPROVIDER: it refuses the range, for its length perhaps;
- * -WEFT_ELIMIT; -EFAULT: not mapped for reading and writing; -EINVAL.
+ * -WEFT_ELIMIT; -EFAULT: not mapped for reading and writing, or a GPU's in part; -EINVAL; memory of
+ * a GPU: -EOPNOTSUPP, -WEFT_EGPU.
  */
 WEFT_API int weft_register(struct weft *weft, void *base, size_t len, uint32_t access,
 			   struct weft_region **ret);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "engine/engine.h"
+#include "engine/gpu.h"
 
 #define LINE_MAX_BYTES 256
 
@@ -196,8 +196,52 @@ static void say_peer(struct dump *dump, const struct peer_state_now *now)
 		say_path(dump, now->next, i, &now->paths[i]);
 }
 
+/* The region in a GPU's memory with the lowest slot that is not below next, as it is now. */
+struct gpu_region_now {
+	uint64_t next, len;
+	bool found;
+	int ordinal;
+	uint8_t reach[WIRE_WAYS_MAX];
+};
+
+/* They stand in the list in the order of their slots. */
+static int get_next_gpu_region(struct weft *weft, void *arg)
+{
+	struct gpu_region_now *now = arg;
+	const struct weft_region *region;
+	const struct list *link;
+
+	now->found = false;
+	list_for_each(link, &weft->gpu->regions)
+	{
+		region = list_entry(link, struct gpu_region, link)->region;
+		if (region->slot < now->next)
+			continue;
+		now->found = true;
+		now->next = region->slot;
+		now->len = region->len;
+		now->ordinal = region->gpu->ordinal;
+		memcpy(now->reach, region->gpu->reach, sizeof(now->reach));
+		break;
+	}
+	return 0;
+}
+
+static void say_gpu_region(struct dump *dump, const struct weft *weft,
+			   const struct gpu_region_now *now)
+{
+	uint32_t i;
+
+	snprintf(dump->prefix, sizeof(dump->prefix), "region.%llu.", (unsigned long long)now->next);
+	say_number(dump, "gpu", (uint64_t)now->ordinal);
+	say_number(dump, "bytes", now->len);
+	for (i = 0; i < weft->way_count; i++)
+		say(dump, "by.%s %s", weft->ways[i].provider->name, gpu_reach_name(now->reach[i]));
+}
+
 int weft_dump(struct weft *weft, weft_dump_fn fn, void *ctx)
 {
+	struct gpu_region_now region = { 0 };
 	struct dump dump = { .fn = fn, .ctx = ctx };
 	struct peer_state_now now = { 0 };
 	uint32_t i;
@@ -214,6 +258,12 @@ int weft_dump(struct weft *weft, weft_dump_fn fn, void *ctx)
 		if (!now.found)
 			break;
 		say_peer(&dump, &now);
+	}
+	for (;; region.next++) {
+		engine_run(weft, get_next_gpu_region, &region);
+		if (!region.found)
+			break;
+		say_gpu_region(&dump, weft, &region);
 	}
 	return 0;
 }

@@ -13,8 +13,10 @@
 #include "base/err.h"
 #include "engine/attach.h"
 #include "engine/engine.h"
+#include "engine/gpu.h"
 #include "engine/near.h"
 #include "engine/open.h"
+#include "engine/stage.h"
 
 const char *weft_version(void)
 {
@@ -48,6 +50,10 @@ struct rail *way_rail(const struct weft *weft, const struct way *way, uint32_t i
 
 static int check_opts(const struct weft_opts *opts)
 {
+	int rc = gpu_check(opts);
+
+	if (rc)
+		return rc;
 	if (opts->rails > ENGINE_RAILS_MAX)
 		return err_set(-EINVAL, "rails is %u, at most %u", opts->rails, ENGINE_RAILS_MAX);
 	if (opts->queue_depth && (opts->queue_depth < 16 || opts->queue_depth > 65536))
@@ -162,6 +168,7 @@ static void shut_rails(struct weft *weft)
 static void free_engine(struct weft *weft)
 {
 	close_rails(weft);
+	gpu_close(weft);
 	mem_free(weft->turns);
 	pool_fini(&weft->flights);
 	mem_free(weft->rails);
@@ -207,6 +214,8 @@ int weft_open(struct weft **ret, const struct weft_opts *opts)
 	rc = open_tables(weft);
 	if (!rc)
 		rc = open_fds(weft);
+	if (!rc)
+		rc = gpu_open(weft, opts);
 	if (!rc)
 		rc = open_ways(weft, opts);
 	if (!rc)
@@ -356,10 +365,12 @@ void weft_close(struct weft *weft)
 		list_entry(link, struct weft_batch, link), WEFT_CANCELLED, -WEFT_ECANCELLED);
 	batch_run_callbacks(weft);
 	drain(weft);
+	gpu_quiet(weft);
 	free_peers(&weft->peers);
 	free_peers(&weft->dead_peers);
 	shut_rails(weft);
 	free_regions(weft);
+	stage_unpin_pool(weft);
 	free_batches(&weft->active);
 	free_batches(&weft->ended);
 	free_batches(&weft->idle_batches);

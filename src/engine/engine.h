@@ -71,10 +71,11 @@ struct flight {
 	struct op_ctx ctx;
 	struct transfer *transfer;
 	struct rail *rail;
-	uint64_t at, len; /* of its piece within the transfer */
-	bool imm;         /* carries the immediate */
-	bool detached;    /* its transfer has ended: quarantined */
-	bool spent;       /* has ended; what is still reported of it means nothing */
+	uint64_t at, len;    /* of its piece within the transfer */
+	bool imm;            /* carries the immediate */
+	bool detached;       /* its transfer has ended: quarantined */
+	bool spent;          /* has ended; what is still reported of it means nothing */
+	struct stage *stage; /* of a staged transfer: the memory it uses */
 	uint64_t posted_ns, spent_ns;
 	struct list link; /* in peer->flights, or in rail->spent */
 };
@@ -105,6 +106,10 @@ struct transfer {
 	uint8_t kind, flags;
 	bool ended;  /* has its final state */
 	bool queued; /* is in peer->queue */
+	bool copied; /* goes through stages: stage.h */
+	bool waited; /* for one */
+	struct stage *stages;
+	uint64_t staged; /* bytes that have, or had, a stage */
 	_Atomic uint32_t outstanding;
 	_Atomic int state;
 	int error, provider_error;
@@ -145,6 +150,7 @@ struct weft_region {
 	uint64_t haunted_ns;  /* until when packets of peers that are gone may come; 0: never */
 	uint64_t ask_ns, ask_pause_ns; /* closing: when its holders are asked again */
 	struct pinned *pinned;
+	struct gpu_region *gpu; /* memory of a GPU; NULL: of the host */
 };
 
 /* A peer's use of one of our regions. */
@@ -233,6 +239,7 @@ struct weft_peer {
 	uint64_t said_ns;  /* when it was said first */
 	uint32_t hellos;
 	uint32_t in_flight, quarantined, sends, transfers;
+	uint32_t stages;  /* chunks of staging memory that its transfers have */
 	uint64_t lose_ns; /* when its operations are taken for ended; 0: they end themselves */
 	bool lost;        /* that has happened: the provider keeps them, and so its address */
 	struct farewell farewell; /* of a dead one */
@@ -279,6 +286,7 @@ struct weft {
 	struct map regions; /* slot -> struct weft_region */
 	uint32_t next_region, next_generation;
 	struct pin_table pins;
+	struct gpu *gpu;
 	struct weft_arrival **arrivals;
 	uint32_t arrival_room, arrival_count, next_arrival;
 	uint16_t *arrival_generations;

@@ -14,6 +14,7 @@
 
 #include "engine/engine.h"
 #include "engine/plan.h"
+#include "engine/stage.h"
 
 #define STUCK_NS (100 * NSEC_PER_MSEC)
 
@@ -56,6 +57,7 @@ void transfer_end(struct transfer *transfer, int state, int error, int provider_
 		return;
 	transfer->ended = true;
 	drop_again(transfer);
+	stage_transfer_ended(transfer);
 	flight_dequeue(transfer);
 	transfer->error = error;
 	transfer->provider_error = provider_error;
@@ -124,8 +126,8 @@ static struct rail *pick_rail(struct weft_peer *peer, uint64_t piece)
 	return best;
 }
 
-static void fill_op(struct op *op, const struct transfer *transfer, struct rail *rail, uint64_t at,
-		    uint64_t len, bool last)
+static void fill_op(struct op *op, const struct transfer *transfer, const struct stage *stage,
+		    struct rail *rail, uint64_t at, uint64_t len, bool last)
 {
 	const struct weft_remote *remote = transfer->remote;
 	const struct weft_peer *peer = remote->peer;
@@ -150,6 +152,8 @@ static void fill_op(struct op *op, const struct transfer *transfer, struct rail 
 	op->dest = peer->paths[i].dest;
 	op->remote = remote->bases[far] + transfer->remote_offset + at;
 	op->key = remote->keys[far];
+	if (transfer->copied)
+		stage_fill(transfer, stage, at, rail, op);
 }
 
 /* The piece is posted: the first of those to be posted again, or the next. */
@@ -199,6 +203,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	uint64_t left = again ? again->len : transfer->len - transfer->posted;
 	uint64_t len = left < transfer->piece ? left : transfer->piece;
 	bool last = !again && len == left;
+	struct stage *stage = NULL;
 	struct flight *flight;
 	struct rail *rail;
 	struct op op;
@@ -207,13 +212,18 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	/* The immediate says that all is placed: the last piece waits for the others. */
 	if (last && transfer->flags & WEFT_WITH_IMM && outstanding(transfer) && !peer->direct)
 		return -EBUSY;
+	if (transfer->copied && len) {
+		rc = stage_ready(transfer, at, &stage);
+		if (rc)
+			return rc;
+	}
 	rail = pick_rail(peer, transfer->piece);
 	if (!rail)
 		return -EAGAIN;
 	flight = pool_get(&weft->flights);
 	if (!flight)
 		return -EAGAIN;
-	fill_op(&op, transfer, rail, at, len, last);
+	fill_op(&op, transfer, stage, rail, at, len, last);
 	op.ctx = flight_context(weft, flight, rail);
 	flight->posted_ns = engine_now(weft);
 	rc = rail->ops->post(rail->port, &op);
@@ -228,6 +238,9 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 		return rc;
 	}
 	flight_started(flight, transfer, rail, &op, at);
+	flight->stage = stage;
+	if (stage)
+		stage->flights++;
 	if (peer->bell)
 		bell_posted(peer, weft->now_ns);
 	return 0;
@@ -256,6 +269,9 @@ static void prepare(struct transfer *transfer)
 		if (rail->limits.max_message < max)
 			max = rail->limits.max_message;
 	}
+	transfer->copied = stage_needed(transfer);
+	if (transfer->copied && stage_piece_max(transfer) < max)
+		max = stage_piece_max(transfer);
 	transfer->piece = plan_piece(transfer->len, rails, max);
 }
 
@@ -264,7 +280,7 @@ static int post_transfer(struct weft *weft, struct transfer *transfer)
 {
 	int rc;
 
-	if (!transfer->piece && transfer->len)
+	if (!transfer->piece)
 		prepare(transfer);
 	do {
 		rc = guard(transfer);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "engine/engine.h"
+#include "engine/stage.h"
 #include "transport/context.h"
 
 /* A provider that reports an operation's failure once for each of its packets has done so by then.
@@ -82,6 +82,8 @@ void flight_lose(struct weft *weft, struct flight *flight)
 {
 	struct weft_batch *batch = flight->transfer->batch;
 
+	if (flight->stage)
+		stage_landed(flight->stage, 0);
 	unaccount(weft, flight);
 	flight->transfer = NULL;
 	batch_released(batch);
@@ -171,6 +173,7 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	struct weft_remote *remote;
 	struct weft_batch *batch;
 	struct weft_peer *peer;
+	bool ended;
 
 	if (flight->spent)
 		return;
@@ -182,7 +185,8 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	remote = transfer->remote;
 	batch = transfer->batch;
 	peer = remote->peer;
-	unaccount(weft, flight);
+	if (flight->stage)
+		stage_landed(flight->stage, event->error ? 0 : flight->len);
 	if (event->error) {
 		rail->errors++;
 		errors_operation(&weft->errors, event->error);
@@ -194,8 +198,12 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 		smallhist_record(&rail->latency, engine_now(weft) - flight->posted_ns);
 		transfer->placed += flight->len;
 	}
+	/* When nothing of an ended transfer is outstanding the user may fill it anew at once. */
+	ended = transfer->ended;
+	unaccount(weft, flight);
 	retire(weft, flight, event->error);
-	flight_settle(transfer);
+	if (!ended)
+		flight_settle(transfer);
 	if (!list_empty(&peer->queue))
 		peer_make_ready(peer);
 	remote_flight_ended(remote);

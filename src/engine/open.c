@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "engine/gpu.h"
 #include "engine/near.h"
 #include "engine/open.h"
 #include "transport/loop_script.h"
@@ -107,6 +108,7 @@ static int open_rail(struct plan_open *plan, const struct provider *p, const cha
 		.device = device,
 		.bind_addr = plan->opts->bind_addr,
 		.receive_buffers = plan->opts->receive_buffers ? plan->opts->receive_buffers : 256,
+		.gpus = gpu_wanted(weft),
 		.log = weft->log,
 		.log_ctx = weft->ctx,
 		.log_level = weft->log_level,

@@ -17,13 +17,14 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "engine/engine.h"
+#include "engine/stage.h"
 
 #define CALLS_PER_STEP 64
 #define TIMER_STEPS    32u  /* the clock is read at least once in so many rounds */
 #define QUIET_POLLS    512u /* polls without event after which a rail counts as quiet */
 #define QUIET_STEPS    32u  /* and is polled only once in so many rounds */
 #define SLEEP_MIN_NS   NSEC_PER_USEC
+#define SLEEP_COPY_NS  (20 * NSEC_PER_USEC) /* the same while a GPU copies */
 #define SLEEP_MAX_NS   NSEC_PER_MSEC        /* longest sleep with a rail that cannot wake us */
 #define SLEEP_BELL_NS  (8 * NSEC_PER_MSEC)  /* the same when its peers ring: a net, not a way */
 #define SLEEP_FD_NS    (50 * NSEC_PER_MSEC) /* longest sleep when every rail can wake us */
@@ -189,6 +190,7 @@ int engine_step(struct weft *weft, bool all_rails)
 	for (i = 0; i < weft->rail_count; i++)
 		if (all_rails ? !weft->rails[i].broken : !skips(weft, &weft->rails[i]))
 			n += poll_rail(weft, &weft->rails[i]);
+	n += stage_poll(weft);
 	if (!list_empty(&weft->ready))
 		flight_pump(weft);
 	if (n == 0 || weft->steps % TIMER_STEPS == 0)
@@ -237,7 +239,7 @@ static int wake_fds(struct weft *weft, struct pollfd *fds, bool *deaf)
 static uint64_t sleep_time(const struct weft *weft, const struct idle *idle, bool deaf,
 			   uint64_t now_ns, uint64_t until_ns)
 {
-	uint64_t wait_ns = deaf ? idle->step_ns : SLEEP_FD_NS;
+	uint64_t wait_ns = weft->gpu->copies ? SLEEP_COPY_NS : deaf ? idle->step_ns : SLEEP_FD_NS;
 
 	if (weft->next_deadline_ns < until_ns)
 		until_ns = weft->next_deadline_ns;
@@ -297,9 +299,8 @@ static void engine_sleep(struct weft *weft, struct idle *idle, uint64_t until_ns
 /* After an empty round: spins, then yields, then sleeps with a doubling step. */
 static void idle_round(struct weft *weft, struct idle *idle, uint64_t until_ns)
 {
-	uint64_t now;
+	uint64_t now = clock_ns();
 
-	now = clock_ns();
 	if (!idle->since_ns) {
 		idle->since_ns = now;
 		idle->step_ns = SLEEP_MIN_NS;

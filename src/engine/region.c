@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "engine/engine.h"
+#include "engine/gpu.h"
 
 #define ACCESS_ALL  (WEFT_REMOTE_READ | WEFT_REMOTE_WRITE)
 #define REGIONS_MAX 1048576u
@@ -15,7 +15,9 @@
 
 static void unpin(struct weft_region *region)
 {
-	if (region->pinned)
+	if (region->gpu)
+		gpu_unpin(region);
+	else if (region->pinned)
 		pin_give(region->weft, region->pinned, region->base, region->len);
 	region->pinned = NULL;
 }
@@ -31,7 +33,12 @@ static int register_region(struct weft *weft, void *arg)
 		region->slot = weft->next_region++;
 	} while (map_get_ptr(&weft->regions, region->slot));
 	region->generation = ++weft->next_generation;
-	rc = pin_take(weft, region->base, region->len, region->access, &region->pinned);
+	rc = gpu_find(region);
+	if (rc)
+		return rc;
+	rc = region->gpu
+		     ? gpu_pin(region)
+		     : pin_take(weft, region->base, region->len, region->access, &region->pinned);
 	if (rc)
 		return rc;
 	rc = map_put_ptr(&weft->regions, region->slot, region);

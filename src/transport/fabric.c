@@ -90,7 +90,9 @@ static int open_ep(struct port *port)
 		rc = fi_ep_bind(port->ep, &port->cq->fid, FI_TRANSMIT | FI_RECV);
 	if (rc)
 		fabric_failed(port, rc, "fi_ep_bind");
-	else if ((rc = fi_enable(port->ep)) != 0)
+	else
+		fabric_gpus(port);
+	if (rc == 0 && (rc = fi_enable(port->ep)) != 0)
 		fabric_failed(port, rc, "fi_enable");
 	if (rc == 0)
 		find_rdma(port);
@@ -244,6 +246,17 @@ static int post_receives(struct port *port)
 	return 0;
 }
 
+/* FI_HMEM is asked for where a GPU may be, and gone without where that finds nothing: which devices
+ * there are does not depend on it. */
+static int open_info(struct port *port, const struct port_opts *opts)
+{
+	port->gpus_asked = opts->gpus;
+	if (opts->gpus && opts->provider->reaches_gpus &&
+	    fabric_getinfo(opts->provider, opts->device, opts->bind_addr, true, &port->info) == 0)
+		return 0;
+	return fabric_getinfo(opts->provider, opts->device, opts->bind_addr, false, &port->info);
+}
+
 static int fabric_open(struct port **ret, const struct port_opts *opts)
 {
 	struct port *port = calloc(1, sizeof(*port));
@@ -262,7 +275,7 @@ static int fabric_open(struct port **ret, const struct port_opts *opts)
 		free(port);
 		return err_set(rc, "out of memory");
 	}
-	rc = fabric_getinfo(opts->provider, opts->device, opts->bind_addr, &port->info);
+	rc = open_info(port, opts);
 	if (rc)
 		goto free_port;
 	port->inject = opts->provider->inject_silent ? 0 : port->info->tx_attr->inject_size;
@@ -375,6 +388,9 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	ret->write_by = port->write_by;
 	ret->read_by = port->read_by;
 	ret->late_errors = port->late_errors;
+	ret->no_gpus = port->no_gpus;
+	if (!port->no_gpus && port->emulated)
+		ret->no_gpus = "its WRITEs or READs are done by software, which cannot reach a GPU";
 	ret->direct = port->provider->direct && fi_version() < FI_VERSION(1, 18);
 	ret->max_message = port->emulated ? emulated_max(port) : port->info->ep_attr->max_msg_size;
 	memcpy(ret->libfabric, device.libfabric, sizeof(ret->libfabric));
@@ -397,6 +413,7 @@ const struct transport transport_fabric = {
 	.connect = fabric_connect,
 	.forget = fabric_forget,
 	.pin = fabric_pin,
+	.pin_gpu = fabric_pin_gpu,
 	.unpin = fabric_unpin,
 	.post = fabric_post,
 	.send = fabric_send,

@@ -62,6 +62,8 @@ struct port {
 	bool emulated;              /* port_limits.emulated */
 	uint8_t write_by, read_by;  /* port_limits.write_by, read_by */
 	bool late_errors;           /* port_limits.late_errors */
+	bool gpus_asked;            /* port_opts.gpus */
+	const char *no_gpus;        /* port_limits.no_gpus */
 	int fd;                     /* to sleep on; -1: none */
 	uint64_t next_key;          /* of a random sequence, where the application chooses keys */
 	struct fabric_local *local; /* same-process ends of host-local providers; else NULL */
@@ -71,9 +73,10 @@ struct port {
 	int log_level;
 };
 
-/* fi_getinfo for a row; *ret must be freed. device NULL: any. No entry is -WEFT_ENOPROVIDER. */
+/* fi_getinfo for a row; *ret must be freed. device NULL: any. gpus: with FI_HMEM, or nothing. No
+ * entry is -WEFT_ENOPROVIDER. */
 int fabric_getinfo(const struct provider *provider, const char *device, const char *bind_addr,
-		   struct fi_info **ret);
+		   bool gpus, struct fi_info **ret);
 int fabric_list(const struct provider *provider, const char *bind_addr, struct port_device *devices,
 		int max);
 void fabric_describe(const struct fi_info *info, struct port_device *ret);
@@ -130,6 +133,10 @@ int fabric_wait_fd(struct port *port, int *ret_fd);
 const char *fabric_explain(struct port *port);
 
 int fabric_pin(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret);
+int fabric_pin_gpu(struct port *port, const struct gpu_memory *memory, uint32_t access,
+		   struct pin *ret);
+/* Before the endpoint is enabled: finds out whether the device itself can reach GPUs. */
+void fabric_gpus(struct port *port);
 void fabric_unpin(struct port *port, struct pin *pin);
 
 #endif /* WEFT_TRANSPORT_FABRIC_H */

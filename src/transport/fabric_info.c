@@ -25,7 +25,7 @@ static const char *libfabric_name(const struct provider *provider)
 	return provider->libfabric;
 }
 
-static struct fi_info *hints_new(const struct provider *provider, const char *device)
+static struct fi_info *hints_new(const struct provider *provider, const char *device, bool gpus)
 {
 	struct fi_info *hints = fi_allocinfo();
 
@@ -36,6 +36,10 @@ static struct fi_info *hints_new(const struct provider *provider, const char *de
 	hints->ep_attr->type = FI_EP_RDM;
 	hints->domain_attr->mr_mode =
 		FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY;
+	if (gpus) {
+		hints->caps |= FI_HMEM;
+		hints->domain_attr->mr_mode |= FI_MR_HMEM;
+	}
 	hints->domain_attr->threading = FI_THREAD_DOMAIN;
 	hints->domain_attr->resource_mgmt = FI_RM_ENABLED;
 	hints->fabric_attr->prov_name = strdup(libfabric_name(provider));
@@ -84,7 +88,7 @@ static struct fi_info *drop_unusable(const struct provider *provider, struct fi_
 }
 
 int fabric_getinfo(const struct provider *provider, const char *device, const char *bind_addr,
-		   struct fi_info **ret)
+		   bool gpus, struct fi_info **ret)
 {
 	const char *node = provider->binds_address ? bind_addr : NULL;
 	struct fi_info *hints, *list = NULL;
@@ -93,7 +97,7 @@ int fabric_getinfo(const struct provider *provider, const char *device, const ch
 	rc = fabric_efa_env(strcmp(provider->libfabric, "efa") == 0);
 	if (rc)
 		return rc;
-	hints = hints_new(provider, device);
+	hints = hints_new(provider, device, gpus);
 	if (!hints)
 		return err_set(-ENOMEM, "out of memory");
 	rc = fi_getinfo(api_version(), node, NULL, node ? FI_SOURCE : 0, hints, &list);
@@ -164,7 +168,7 @@ int fabric_list(const struct provider *provider, const char *bind_addr, struct p
 	struct port_device device;
 	int n = 0, i, rc;
 
-	rc = fabric_getinfo(provider, NULL, bind_addr, &list);
+	rc = fabric_getinfo(provider, NULL, bind_addr, false, &list);
 	if (rc)
 		return rc;
 	for (info = list; info && n < max; info = info->next) {

@@ -238,6 +238,7 @@ static void loop_limits(const struct port *port, struct port_limits *ret)
 	ret->max_message = UINT64_MAX;
 	ret->write_by = ret->read_by = WEFT_RDMA_MEMORY;
 	ret->late_errors = port->script.late_every != 0;
+	ret->no_gpus = "a processor copies";
 	snprintf(ret->fabric, sizeof(ret->fabric), "process");
 	snprintf(ret->device, sizeof(ret->device), "loop");
 	snprintf(ret->address, sizeof(ret->address), "loop://%llu", (unsigned long long)port->id);

@@ -73,6 +73,7 @@ struct provider {
 	bool direct;          /* OP_DIRECT, before libfabric 1.18 */
 	uint32_t message_max; /* larger ones are sent in parts; 0: PORT_MESSAGE_MAX */
 	bool has_wait_fd;     /* the completion queue offers a descriptor to sleep on */
+	bool reaches_gpus;    /* its devices can be let at a GPU's memory: FI_HMEM */
 	uint64_t caps;        /* asked besides FI_MSG | FI_RMA */
 	uint64_t mode;        /* mode bits that the port can honour */
 	enum port_wrong_key wrong_key;
@@ -93,6 +94,7 @@ struct port_opts {
 	const char *device; /* exact device name, or the script of loop; NULL: the first */
 	const char *bind_addr;
 	uint32_t receive_buffers;
+	bool gpus; /* the engine may register a GPU's memory: the port asks for what that needs */
 	weft_log_fn log;
 	void *log_ctx;
 	int log_level;
@@ -112,7 +114,18 @@ struct port_limits {
 	char device[64];
 	char pci[16]; /* as port_device's */
 	char address[96];
-	char nic[64]; /* name of its RDMA device, for nic_counters(); "": it has none */
+	char nic[64];        /* name of its RDMA device, for nic_counters(); "": it has none */
+	const char *no_gpus; /* why pin_gpu() is of no use; NULL: it may be called */
+};
+
+/* Memory of a GPU that is to be pinned. */
+struct gpu_memory {
+	void *base;
+	size_t len;
+	int ordinal; /* CUDA's number of the GPU */
+	int dmabuf; /* descriptor of its dma-buf, which the caller closes afterwards; -1: by address
+		     */
+	uint64_t dmabuf_offset; /* of base */
 };
 
 /* Space that providers ask for behind an operation's context (FI_CONTEXT2). The caller embeds it
@@ -196,6 +209,10 @@ struct transport {
 	/* -ENOMEM: no room at the device or under a limit; -EAGAIN: no more objects; -EINVAL: it
 	 * refuses the range; -EFAULT: not mapped so; else it failed. */
 	int (*pin)(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret);
+	/* The same for memory of a GPU. -EOPNOTSUPP: the provider or this version cannot. NULL
+	 * where limits() always gives a no_gpus. */
+	int (*pin_gpu)(struct port *port, const struct gpu_memory *memory, uint32_t access,
+		       struct pin *ret);
 	/* Also legal with operations in flight, which then end in error or not at all. */
 	void (*unpin)(struct port *port, struct pin *pin);
 	/* 0: taken, an EVENT_DONE follows; -EAGAIN: no room, poll and repeat; else it failed. */
