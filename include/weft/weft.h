@@ -138,6 +138,10 @@ struct weft_opts {
 	 * weft_open() may use; where none is left or known it does not (logged). Thread mode only.
 	 * This and WEFT_NICS_NEAR need libhwloc, and half a second; HWLOC_XMLFILE applies to it. */
 	uint32_t bind_thread;
+	/* Longest registration that the devices take, bytes, 4096 or more; a longer region is
+	 * registered in parts of the largest power of two within it. 0: it is asked of the device,
+	 * and where it does not say, found out from what it refuses. */
+	uint64_t max_registration;
 };
 
 /* "weft 0.1.0"; static. */

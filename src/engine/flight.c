@@ -120,13 +120,24 @@ static struct rail *pick_rail(struct weft_peer *peer, uint64_t piece)
 	return best;
 }
 
+/* From the first byte that is registered. */
+static uint64_t pinned_offset(const struct transfer *transfer, uint64_t at)
+{
+	const struct weft_region *region = transfer->region;
+
+	return (uintptr_t)region->base - region->pinned->first + transfer->offset + at;
+}
+
 static void fill_op(struct op *op, const struct transfer *transfer, struct rail *rail, uint64_t at,
 		    uint64_t len, bool last)
 {
 	const struct weft_remote *remote = transfer->remote;
 	const struct weft_peer *peer = remote->peer;
+	const struct pinned *pinned = transfer->region->pinned;
 	uint32_t i = rail->index - peer->way->first;
 	uint32_t far = i % remote->rail_count;
+	uint64_t there = transfer->remote_offset + at;
+	uint32_t part = plan_part(there, remote->shift, remote->parts);
 
 	op->kind = transfer->kind;
 	op->flags = 0;
@@ -142,10 +153,14 @@ static void fill_op(struct op *op, const struct transfer *transfer, struct rail 
 	op->imm = transfer->imm;
 	op->local = transfer->region->base + transfer->offset + at;
 	op->len = len;
-	op->desc = transfer->region->pinned->rails[rail->index].desc;
+	op->desc = pin_part(pinned, rail->index,
+			    plan_part(pinned_offset(transfer, at), pinned->shift, pinned->parts))
+			   ->desc;
 	op->dest = peer->paths[i].dest;
-	op->remote = remote->bases[far] + transfer->remote_offset + at;
-	op->key = remote->keys[far];
+	/* Where addresses do not count, each part begins at 0. */
+	op->remote = remote->bases[far] ? remote->bases[far] + there
+					: there - ((uint64_t)part << remote->shift);
+	op->key = remote->keys[far * remote->parts + part];
 }
 
 /* The piece is posted: the first of those to be posted again, or the next. */
@@ -186,6 +201,13 @@ static void flight_started(struct flight *flight, struct transfer *transfer, str
 	peer->weft->stats.in_flight++;
 }
 
+/* No operation crosses a border of parts, on either side. */
+static uint64_t cut(const struct transfer *transfer, uint64_t at, uint64_t len)
+{
+	return plan_within(len, pinned_offset(transfer, at), transfer->region->pinned->shift,
+			   transfer->remote_offset + at, transfer->remote->shift);
+}
+
 /* The next piece of a transfer. 0: posted; -EAGAIN: no room; else the transfer cannot go on. */
 static int post_piece(struct weft *weft, struct transfer *transfer)
 {
@@ -193,7 +215,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	const struct again *again = transfer->again;
 	uint64_t at = again ? again->at : transfer->posted;
 	uint64_t left = again ? again->len : transfer->len - transfer->posted;
-	uint64_t len = left < transfer->piece ? left : transfer->piece;
+	uint64_t len = cut(transfer, at, left < transfer->piece ? left : transfer->piece);
 	bool last = !again && len == left;
 	struct flight *flight;
 	struct rail *rail;

@@ -34,10 +34,12 @@ static int register_region(struct weft *weft, void *arg)
 	rc = pin_take(weft, region->base, region->len, region->access, &region->pinned);
 	if (rc)
 		return rc;
-	rc = map_put_ptr(&weft->regions, region->slot, region);
+	rc = export_check(region);
+	if (rc == 0 && map_put_ptr(&weft->regions, region->slot, region))
+		rc = err_set(-ENOMEM, "out of memory for the table of regions");
 	if (rc) {
 		unpin(region);
-		return err_set(rc, "out of memory for the table of regions");
+		return rc;
 	}
 	weft->stats.regions++;
 	return 0;

@@ -15,6 +15,8 @@ int weft_test_forge_key(void *descriptor, size_t len)
 	for (i = 0; rc == 0 && i < d->way_count; i++)
 		for (j = 0; j < d->ways[i].rail_count; j++)
 			d->ways[i].rails[j].key ^= 0x5a5a5a5a;
+	for (i = 0; rc == 0 && i < d->key_count; i++)
+		d->keys[i] ^= 0x5a5a5a5a;
 	if (rc == 0)
 		rc = wire_put_descriptor(d, descriptor, &len);
 	mem_free(d);

@@ -151,7 +151,7 @@ struct pin {
 	void *handle; /* the provider's registration */
 	void *desc;
 	uint64_t key;
-	uint64_t base; /* what peers add their offset to */
+	uint64_t base; /* what peers add their offset to: 0, or the memory's address */
 };
 
 enum event_kind {
@@ -226,5 +226,9 @@ const struct provider *provider_by_number(uint8_t number);
  * of their names. Returns how many there were; 0 also for a device that has or is none. */
 int nic_counters(const char *nic, void (*fn)(void *ctx, const char *name, uint64_t value),
 		 void *ctx);
+
+/* Longest registration that an RDMA device takes, bytes, as libibverbs says where it is loaded;
+ * UINT64_MAX: not known. */
+uint64_t nic_longest(const char *nic);
 
 #endif /* WEFT_TRANSPORT_H */
