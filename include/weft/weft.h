@@ -205,10 +205,13 @@ WEFT_API int weft_fd(struct weft *weft);
  * WEFT_LOCAL region of this engine is not registered with the devices again: who registers many
  * buffers out of one area keeps the area itself registered so, and each buffer costs nothing
  * there; pages that it shares stay with the device until the last of them is taken back. What
- * grants peers anything always has a registration and keys of its own.
+ * grants peers anything always has a registration and keys of its own. What is longer than the
+ * devices register at once is registered in parts (weft_opts.max_registration), which shows nowhere
+ * else than in weft_stats.pins, and in the descriptor's size.
  * Errors, each with the limit in the detail where there is one: -WEFT_EMEMLOCK; -ENOMEM: the device
- * takes no more registrations; -WEFT_EPROVIDER: it refuses the range, for its length perhaps;
- * -WEFT_ELIMIT; -EFAULT: not mapped for reading and writing; -EINVAL.
+ * takes no more registrations; -WEFT_EPROVIDER: it refuses the range, in parts too;
+ * -WEFT_ELIMIT: too many regions, or more than 256 parts, or than a descriptor has room for;
+ * -EFAULT: not mapped for reading and writing; -EINVAL.
  */
 WEFT_API int weft_register(struct weft *weft, void *base, size_t len, uint32_t access,
 			   struct weft_region **ret);

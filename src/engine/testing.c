@@ -23,6 +23,14 @@ int weft_test_forge_key(void *descriptor, size_t len)
 	return rc;
 }
 
+void weft_test_forget_longest(struct weft *weft)
+{
+	uint32_t i;
+
+	for (i = 0; i < weft->rail_count; i++)
+		weft->rails[i].longest = UINT64_MAX;
+}
+
 const struct provider *weft_test_provider(const struct weft_peer *peer)
 {
 	return peer->way->provider;

@@ -7,6 +7,8 @@
 
 /* Rewrites a region's descriptor so that its keys are wrong, with a right checksum. */
 int weft_test_forge_key(void *descriptor, size_t len);
+/* As if no device told how long a registration may be. Manual mode. */
+void weft_test_forget_longest(struct weft *weft);
 /* The provider's row of the way to a peer. */
 const struct provider *weft_test_provider(const struct weft_peer *peer);
 
