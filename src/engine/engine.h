@@ -55,7 +55,7 @@ struct rail {
 	struct list spent;        /* flights that failed and may be reported again */
 	uint8_t addr[PORT_ADDRESS_MAX];
 	size_t addr_len;
-	int numa;         /* the system's number of its node; -1: not known, or not looked up */
+	int numa;         /* the system's number of its node; -1: not known */
 	uint64_t longest; /* registration that its device takes; UINT64_MAX: not known; 0: not
 			   * asked. See pin_shift.h */
 };
@@ -146,6 +146,7 @@ struct weft_region {
 	uint64_t haunted_ns;  /* until when packets of peers that are gone may come; 0: never */
 	uint64_t ask_ns, ask_pause_ns; /* closing: when its holders are asked again */
 	struct pinned *pinned;
+	uint32_t near; /* bit i: weft->rails[i] is in the node of its first page */
 };
 
 /* A peer's use of one of our regions. */

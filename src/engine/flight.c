@@ -100,9 +100,12 @@ void flight_settle(struct transfer *transfer)
 
 /* --- posting --- */
 
-static struct rail *pick_rail(struct weft_peer *peer, uint64_t piece)
+/* near: of the rails, those near the local memory. Of rails that are about equal one of them is
+ * taken. */
+static struct rail *pick_rail(struct weft_peer *peer, uint64_t piece, uint32_t near)
 {
 	struct rail *best = NULL, *rail;
+	uint64_t queued, least = 0;
 	uint32_t i;
 
 	for (i = 0; i < peer->way->count; i++) {
@@ -114,8 +117,11 @@ static struct rail *pick_rail(struct weft_peer *peer, uint64_t piece)
 		if (peer->way->count > 1 && piece >= PLAN_STRIPE_MIN &&
 		    rail->queued_bytes >= 2 * piece)
 			continue;
-		if (!best || rail->queued_bytes < best->queued_bytes)
+		queued = rail->queued_bytes + (near >> rail->index & 1 ? 0 : PLAN_FAR);
+		if (!best || queued < least) {
 			best = rail;
+			least = queued;
+		}
 	}
 	return best;
 }
@@ -225,7 +231,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	/* The immediate says that all is placed: the last piece waits for the others. */
 	if (last && transfer->flags & WEFT_WITH_IMM && outstanding(transfer) && !peer->direct)
 		return -EBUSY;
-	rail = pick_rail(peer, transfer->piece);
+	rail = pick_rail(peer, transfer->piece, transfer->region->near);
 	if (!rail)
 		return -EAGAIN;
 	flight = pool_get(&weft->flights);

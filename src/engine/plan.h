@@ -9,6 +9,8 @@
 #define PLAN_STRIPE_MIN      (128u << 10) /* a smaller piece costs more per byte than it wins */
 #define PLAN_STRIPE_MAX      (4u << 20) /* a larger one leaves a slow rail with too much at the end */
 #define PLAN_PIECES_PER_RAIL 4u         /* so that unequal rails can balance */
+/* A rail far from the memory counts as if so much more was queued: a microsecond of 100 Gb/s. */
+#define PLAN_FAR (16u << 10)
 
 /*
  * Length of a transfer's pieces, given its length, how many rails share it and the largest

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "engine/engine.h"
+#include "engine/near.h"
 
 #define ACCESS_ALL  (WEFT_REMOTE_READ | WEFT_REMOTE_WRITE)
 #define REGIONS_MAX 1048576u
@@ -41,6 +41,7 @@ static int register_region(struct weft *weft, void *arg)
 		unpin(region);
 		return rc;
 	}
+	region->near = near_rails(weft, region->base);
 	weft->stats.regions++;
 	return 0;
 }

@@ -31,6 +31,11 @@ void weft_test_forget_longest(struct weft *weft)
 		weft->rails[i].longest = UINT64_MAX;
 }
 
+void weft_test_place(struct weft *weft, uint32_t rail, int node)
+{
+	weft->rails[rail].numa = node;
+}
+
 const struct provider *weft_test_provider(const struct weft_peer *peer)
 {
 	return peer->way->provider;

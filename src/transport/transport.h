@@ -227,6 +227,9 @@ const struct provider *provider_by_number(uint8_t number);
 int nic_counters(const char *nic, void (*fn)(void *ctx, const char *name, uint64_t value),
 		 void *ctx);
 
+/* The system's number of the NUMA node where an RDMA device is, from sysfs; -1: not known. */
+int nic_node(const char *nic);
+
 /* Longest registration that an RDMA device takes, bytes, as libibverbs says where it is loaded;
  * UINT64_MAX: not known. */
 uint64_t nic_longest(const char *nic);
