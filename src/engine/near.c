@@ -122,12 +122,15 @@ static int memory_node(const void *base)
 
 uint32_t near_rails(const struct weft *weft, const void *base)
 {
+	int node, first = -1;
 	bool differ = false;
 	uint32_t near = 0, i;
-	int node;
 
-	for (i = 1; i < weft->rail_count; i++)
-		differ |= weft->rails[i].numa != weft->rails[0].numa;
+	for (i = 0; i < weft->rail_count; i++) {
+		node = weft->rails[i].numa;
+		differ |= first >= 0 && node >= 0 && node != first;
+		first = first < 0 ? node : first;
+	}
 	if (!differ)
 		return 0;
 	node = memory_node(base);

@@ -10,11 +10,14 @@ static uint32_t log2_of(uint64_t len)
 	return 63u - (uint32_t)__builtin_clzll(len);
 }
 
-/* Asked once; what is short needs no answer. */
+/* Asked once; what is short needs no answer, and what no descriptor can tell is none. */
 static uint64_t longest_of(struct rail *rail, uint64_t len)
 {
-	if (!rail->longest && len >> PIN_FOUND_MIN)
+	if (!rail->longest && len >> PIN_FOUND_MIN) {
 		rail->longest = nic_longest(rail->limits.nic);
+		if (rail->longest >> WIRE_PART_MIN == 0)
+			rail->longest = UINT64_MAX;
+	}
 	return rail->longest ? rail->longest : UINT64_MAX;
 }
 
