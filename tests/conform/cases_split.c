@@ -241,7 +241,7 @@ static void keys_that_fit_no_descriptor_are_refused(const struct conform *c)
 
 	if (!c->row->shares_device)
 		conform_skip("one device, one rail");
-	opts.rails = 6;
+	opts.rails = 4;
 	weft = net_open(&net, &opts);
 	area_open(&mem, 256 * PART_B);
 	check_rc(weft_register(weft, mem.base, mem.len, WEFT_REMOTE_READ, &region), -WEFT_ELIMIT);
