@@ -73,6 +73,8 @@ struct weft_kv_opts {
 	weft_log_fn log;      /* may be called by the heartbeat thread too */
 	void *ctx;            /* for log */
 	uint32_t device_rdma; /* as weft_opts.device_rdma */
+	/* As weft_opts.nics; the thread is that which opens the client, or connects it again. */
+	uint32_t nics;
 };
 
 /* Connects and registers. -WEFT_EUNAVAILABLE, -WEFT_EDEADLINE, -WEFT_EPROTOCOL, -WEFT_EVERSION,

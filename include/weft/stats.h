@@ -93,7 +93,8 @@ struct weft_rail_info {
 	uint32_t inject;      /* largest message sent from a copy, bytes */
 	uint32_t write_by;    /* enum weft_rdma */
 	uint32_t read_by;
-	uint32_t numa_known; /* 1: numa_node holds; only with WEFT_NICS_NEAR or bind_thread */
+	uint32_t numa_known; /* 1: numa_node holds; of what is no RDMA device only with
+			      * WEFT_NICS_NEAR or bind_thread */
 	uint32_t numa_node;  /* where the device is; the first, where it is near several */
 };
 /* Rail index 0.. of the engine; -ENOENT past the last. */

@@ -150,6 +150,10 @@ struct weft_opts {
 	/* Host memory for copies from and to GPUs, bytes, 64 KiB to 4 GiB; default 16 MiB. Taken,
 	 * and pinned, when a region first needs copies. */
 	uint64_t staging_bytes;
+	/* Longest registration that the devices take, bytes, 4096 or more; a longer region is
+	 * registered in parts of the largest power of two within it. 0: it is asked of the device,
+	 * and where it does not say, found out from what it refuses. */
+	uint64_t max_registration;
 };
 
 /* "weft 0.1.0"; static. */
@@ -214,12 +218,15 @@ WEFT_API int weft_fd(struct weft *weft);
  * WEFT_LOCAL region of this engine is not registered with the devices again: who registers many
  * buffers out of one area keeps the area itself registered so, and each buffer costs nothing
  * there; pages that it shares stay with the device until the last of them is taken back. What
- * grants peers anything always has a registration and keys of its own. Memory of a GPU is found out
- * by weft: see weft/memory.h.
+ * grants peers anything always has a registration and keys of its own. What is longer than the
+ * devices register at once is registered in parts (weft_opts.max_registration), which shows nowhere
+ * else than in weft_stats.pins, and in the descriptor's size. Memory of a GPU is found out by weft:
+ * see weft/memory.h.
  * Errors, each with the limit in the detail where there is one: -WEFT_EMEMLOCK; -ENOMEM: the device
- * takes no more registrations; -WEFT_EPROVIDER: it refuses the range, for its length perhaps;
- * -WEFT_ELIMIT; -EFAULT: not mapped for reading and writing, or a GPU's in part; -EINVAL; memory of
- * a GPU: -EOPNOTSUPP, -WEFT_EGPU.
+ * takes no more registrations; -WEFT_EPROVIDER: it refuses the range, in parts too;
+ * -WEFT_ELIMIT: too many regions, or more than 256 parts, or than a descriptor has room for;
+ * -EFAULT: not mapped for reading and writing, or a GPU's in part; -EINVAL; memory of a GPU:
+ * -EOPNOTSUPP, -WEFT_EGPU.
  */
 WEFT_API int weft_register(struct weft *weft, void *base, size_t len, uint32_t access,
 			   struct weft_region **ret);

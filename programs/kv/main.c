@@ -39,6 +39,7 @@ struct weft_kv_opts kv_opts(const struct kv_values *values)
 		.provider = values->provider,
 		.devices = values->devices,
 		.device_rdma = values->device_rdma,
+		.nics = values->nics ? WEFT_NICS_NEAR : WEFT_NICS_ALL,
 		.buffer_bytes = values->buffer_mb << 20,
 		.connect_timeout_ns = values->timeout,
 		.timeout_ns = values->timeout,

@@ -65,6 +65,9 @@ static int check_opts(const struct weft_opts *opts)
 		return err_set(-EINVAL, "provider is empty; leave it NULL for auto");
 	if (opts->device_rdma > 1)
 		return err_set(-EINVAL, "device_rdma is %u, want 0 or 1", opts->device_rdma);
+	if (opts->max_registration && opts->max_registration < 1u << WIRE_PART_MIN)
+		return err_set(-EINVAL, "max_registration is %llu, want %u or more",
+			       (unsigned long long)opts->max_registration, 1u << WIRE_PART_MIN);
 	if (opts->progress > WEFT_PROGRESS_MANUAL)
 		return err_set(-EINVAL, "progress is %u", opts->progress);
 	return near_check(opts);
@@ -77,6 +80,7 @@ static void apply_opts(struct weft *weft, const struct weft_opts *opts)
 	weft->peer_limit = opts->peer_limit ? opts->peer_limit : 4096;
 	weft->submit_limit = opts->submit_limit ? opts->submit_limit : 1048576;
 	weft->spin_ns = (opts->spin_us ? opts->spin_us : 50) * 1000ull;
+	weft->max_registration = opts->max_registration ? opts->max_registration : UINT64_MAX;
 	weft->connect_timeout_ns =
 		opts->connect_timeout_ns ? opts->connect_timeout_ns : 10000000000ull;
 	weft->on_message = opts->on_message;

@@ -56,7 +56,9 @@ struct rail {
 	struct list spent;        /* flights that failed and may be reported again */
 	uint8_t addr[PORT_ADDRESS_MAX];
 	size_t addr_len;
-	int numa; /* the system's number of its node; -1: not known, or not looked up */
+	int numa;         /* the system's number of its node; -1: not known */
+	uint64_t longest; /* registration that its device takes; UINT64_MAX: not known; 0: not
+			   * asked. See pin_shift.h */
 };
 
 /* The rails of one provider: weft->rails[first] .. [first + count - 1]. */
@@ -151,6 +153,7 @@ struct weft_region {
 	uint64_t ask_ns, ask_pause_ns; /* closing: when its holders are asked again */
 	struct pinned *pinned;
 	struct gpu_region *gpu; /* memory of a GPU; NULL: of the host */
+	uint32_t near; /* bit i: weft->rails[i] is in the node of its first page */
 };
 
 /* A peer's use of one of our regions. */
@@ -171,7 +174,10 @@ struct weft_remote {
 	_Atomic int status;       /* 0 usable, -EINPROGRESS, or why not */
 	bool asked, answer_revoke;
 	uint32_t rail_count;
-	uint64_t bases[ENGINE_RAILS_MAX], keys[ENGINE_RAILS_MAX]; /* per rail of the peer */
+	uint32_t parts;
+	uint8_t shift;                    /* of the parts: plan.h */
+	uint64_t bases[ENGINE_RAILS_MAX]; /* per rail of the peer: 0, or the memory's address */
+	uint64_t keys[];                  /* parts of its first rail, then of the next */
 };
 
 struct outgoing {
@@ -300,6 +306,7 @@ struct weft {
 	struct smallhist latency[OP_KINDS]; /* of peers that are no more */
 	uint64_t submitted;                 /* transfers not ended */
 	uint32_t peer_window, peer_limit, submit_limit;
+	uint64_t max_registration; /* UINT64_MAX: not said */
 	uint64_t connect_timeout_ns, spin_ns;
 	weft_message_fn on_message;
 	weft_peer_gone_fn on_peer_gone;
@@ -336,6 +343,8 @@ int sized_out(void *theirs, const void *ours, size_t our_size, const char *name)
 void engine_log(struct weft *weft, int level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int engine_describe(const struct weft *weft, struct wire_descriptor *ret);
+/* Whether the region's descriptor has room for all its parts; else the code, with the detail. */
+int export_check(const struct weft_region *region);
 /* Counts a refusal; returns code. */
 int engine_refuse(struct weft *weft, int code);
 struct rail *way_rail(const struct weft *weft, const struct way *way, uint32_t i);

@@ -30,6 +30,8 @@ int engine_describe(const struct weft *weft, struct wire_descriptor *ret)
 	ret->host = weft->host;
 	ret->pid = weft->pid;
 	ret->has_region = false;
+	ret->part_shift = 0;
+	ret->key_count = 0;
 	ret->way_count = (uint8_t)weft->way_count;
 	for (i = 0; i < weft->way_count; i++)
 		describe_way(weft, &weft->ways[i], &ret->ways[i]);
@@ -67,29 +69,75 @@ int weft_export_engine(const struct weft *weft, void *buf, size_t *len)
 	return rc;
 }
 
-int weft_export(const struct weft_region *region, void *buf, size_t *len)
+/* One rail's. What grants nothing tells nothing. -EMSGSIZE: no descriptor holds so many keys. */
+static int describe_pins(const struct weft_region *region, uint32_t rail, struct wire_descriptor *d,
+			 struct wire_rail *ret)
+{
+	const struct pinned *pinned = region->pinned;
+	uint32_t part;
+
+	if (!region->access)
+		return 0;
+	if (pinned->parts - 1 > WIRE_KEYS_MAX - d->key_count)
+		return -EMSGSIZE;
+	ret->base = pin_part(pinned, rail, 0)->base;
+	ret->key = pin_part(pinned, rail, 0)->key;
+	ret->more = d->key_count;
+	for (part = 1; part < pinned->parts; part++)
+		d->keys[d->key_count++] = pin_part(pinned, rail, part)->key;
+	return 0;
+}
+
+static int describe_region(const struct weft_region *region, struct wire_descriptor *d)
 {
 	const struct weft *weft = region->weft;
-	struct wire_descriptor *d = mem_alloc(sizeof(*d));
-	const struct pin *pin;
 	uint32_t i, j;
-	int rc;
+	int rc = 0;
 
-	if (!d)
-		return err_set(-ENOMEM, "out of memory");
 	engine_describe(weft, d);
 	d->has_region = true;
 	d->region = region->slot;
 	d->generation = region->generation;
 	d->access = region->access;
 	d->length = region->len;
-	for (i = 0; i < weft->way_count; i++)
-		for (j = 0; j < weft->ways[i].count; j++) {
-			pin = &region->pinned->rails[weft->ways[i].first + j];
-			d->ways[i].rails[j].base = region->access ? pin->base : 0;
-			d->ways[i].rails[j].key = region->access ? pin->key : 0;
-		}
-	rc = put(d, buf, len);
+	if (region->access && region->pinned->parts > 1)
+		d->part_shift = region->pinned->shift;
+	for (i = 0; i < weft->way_count && rc == 0; i++)
+		for (j = 0; j < weft->ways[i].count && rc == 0; j++)
+			rc = describe_pins(region, weft->ways[i].first + j, d,
+					   &d->ways[i].rails[j]);
+	return rc;
+}
+
+int export_check(const struct weft_region *region)
+{
+	const struct pinned *pinned = region->pinned;
+	size_t len = 0;
+	int rc;
+
+	if (!region->access || pinned->parts == 1)
+		return 0;
+	rc = weft_export(region, NULL, &len);
+	if (rc != -EMSGSIZE)
+		return rc;
+	return err_set(
+		-WEFT_ELIMIT,
+		"%zu bytes: the keys of %u parts of %llu bytes on %u rails do not fit into a "
+		"descriptor of %u bytes; register several regions, or open fewer rails",
+		region->len, pinned->parts, 1ull << pinned->shift, region->weft->rail_count,
+		WEFT_DESCRIPTOR_MAX);
+}
+
+int weft_export(const struct weft_region *region, void *buf, size_t *len)
+{
+	struct wire_descriptor *d = mem_alloc(sizeof(*d));
+	int rc;
+
+	if (!d)
+		return err_set(-ENOMEM, "out of memory");
+	rc = describe_region(region, d);
+	if (rc == 0)
+		rc = put(d, buf, len);
 	mem_free(d);
 	return rc;
 }

@@ -106,9 +106,12 @@ void flight_settle(struct transfer *transfer)
 
 /* --- posting --- */
 
-static struct rail *pick_rail(struct weft_peer *peer, uint64_t piece)
+/* near: of the rails, those near the local memory. Of rails that are about equal one of them is
+ * taken. */
+static struct rail *pick_rail(struct weft_peer *peer, uint64_t piece, uint32_t near)
 {
 	struct rail *best = NULL, *rail;
+	uint64_t queued, least = 0;
 	uint32_t i;
 
 	for (i = 0; i < peer->way->count; i++) {
@@ -120,10 +123,21 @@ static struct rail *pick_rail(struct weft_peer *peer, uint64_t piece)
 		if (peer->way->count > 1 && piece >= PLAN_STRIPE_MIN &&
 		    rail->queued_bytes >= 2 * piece)
 			continue;
-		if (!best || rail->queued_bytes < best->queued_bytes)
+		queued = rail->queued_bytes + (near >> rail->index & 1 ? 0 : PLAN_FAR);
+		if (!best || queued < least) {
 			best = rail;
+			least = queued;
+		}
 	}
 	return best;
+}
+
+/* From the first byte that is registered. */
+static uint64_t pinned_offset(const struct transfer *transfer, uint64_t at)
+{
+	const struct weft_region *region = transfer->region;
+
+	return (uintptr_t)region->base - region->pinned->first + transfer->offset + at;
 }
 
 static void fill_op(struct op *op, const struct transfer *transfer, const struct stage *stage,
@@ -131,8 +145,11 @@ static void fill_op(struct op *op, const struct transfer *transfer, const struct
 {
 	const struct weft_remote *remote = transfer->remote;
 	const struct weft_peer *peer = remote->peer;
+	const struct pinned *pinned = transfer->region->pinned;
 	uint32_t i = rail->index - peer->way->first;
 	uint32_t far = i % remote->rail_count;
+	uint64_t there = transfer->remote_offset + at;
+	uint32_t part = plan_part(there, remote->shift, remote->parts);
 
 	op->kind = transfer->kind;
 	op->flags = 0;
@@ -148,10 +165,14 @@ static void fill_op(struct op *op, const struct transfer *transfer, const struct
 	op->imm = transfer->imm;
 	op->local = transfer->region->base + transfer->offset + at;
 	op->len = len;
-	op->desc = transfer->region->pinned->rails[rail->index].desc;
+	op->desc = pin_part(pinned, rail->index,
+			    plan_part(pinned_offset(transfer, at), pinned->shift, pinned->parts))
+			   ->desc;
 	op->dest = peer->paths[i].dest;
-	op->remote = remote->bases[far] + transfer->remote_offset + at;
-	op->key = remote->keys[far];
+	/* Where addresses do not count, each part begins at 0. */
+	op->remote = remote->bases[far] ? remote->bases[far] + there
+					: there - ((uint64_t)part << remote->shift);
+	op->key = remote->keys[far * remote->parts + part];
 	if (transfer->copied)
 		stage_fill(transfer, stage, at, rail, op);
 }
@@ -194,6 +215,13 @@ static void flight_started(struct flight *flight, struct transfer *transfer, str
 	peer->weft->stats.in_flight++;
 }
 
+/* No operation crosses a border of parts, on either side. */
+static uint64_t cut(const struct transfer *transfer, uint64_t at, uint64_t len)
+{
+	return plan_within(len, pinned_offset(transfer, at), transfer->region->pinned->shift,
+			   transfer->remote_offset + at, transfer->remote->shift);
+}
+
 /* The next piece of a transfer. 0: posted; -EAGAIN: no room; else the transfer cannot go on. */
 static int post_piece(struct weft *weft, struct transfer *transfer)
 {
@@ -201,7 +229,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	const struct again *again = transfer->again;
 	uint64_t at = again ? again->at : transfer->posted;
 	uint64_t left = again ? again->len : transfer->len - transfer->posted;
-	uint64_t len = left < transfer->piece ? left : transfer->piece;
+	uint64_t len = cut(transfer, at, left < transfer->piece ? left : transfer->piece);
 	bool last = !again && len == left;
 	struct stage *stage = NULL;
 	struct flight *flight;
@@ -217,7 +245,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 		if (rc)
 			return rc;
 	}
-	rail = pick_rail(peer, transfer->piece);
+	rail = pick_rail(peer, transfer->piece, transfer->region->near);
 	if (!rail)
 		return -EAGAIN;
 	flight = pool_get(&weft->flights);

@@ -29,7 +29,7 @@ static void unpin_rails(struct weft_region *region, const struct way *way, uint3
 
 	for (i = 0; i < count; i++) {
 		rail = way_rail(region->weft, way, i);
-		rail->ops->unpin(rail->port, &region->pinned->rails[rail->index]);
+		rail->ops->unpin(rail->port, &region->pinned->pins[rail->index]);
 	}
 }
 
@@ -43,7 +43,7 @@ static int pin_rails(struct weft_region *region, const struct way *way,
 	for (i = 0; i < way->count; i++) {
 		rail = way_rail(region->weft, way, i);
 		rc = rail->ops->pin_gpu(rail->port, memory, region->access,
-					&region->pinned->rails[rail->index]);
+					&region->pinned->pins[rail->index]);
 		if (rc) {
 			unpin_rails(region, way, i);
 			return rc;
@@ -204,11 +204,15 @@ int gpu_pin(struct weft_region *region)
 	int rc = 0;
 
 	region->pinned = mem_zalloc(sizeof(*region->pinned) +
-				    weft->rail_count * sizeof(region->pinned->rails[0]));
+				    weft->rail_count * sizeof(region->pinned->pins[0]));
 	if (!region->pinned) {
 		gpu_unpin(region);
 		return err_set(-ENOMEM, "out of memory");
 	}
+	region->pinned->first = (uintptr_t)region->base;
+	region->pinned->end = region->pinned->first + region->len;
+	region->pinned->shift = PLAN_WHOLE;
+	region->pinned->parts = 1;
 	for (i = 0; i < weft->way_count; i++)
 		reach_way(region, i);
 	staged = first_staged(region);

@@ -264,7 +264,7 @@ static void the_device_itself_is_first(void **state)
 	assert_int_equal(f->ports[1].last.len, 1000);
 	assert_ptr_equal(f->ports[1].last.base, region.base);
 	assert_int_equal(f->ports[1].access, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE);
-	assert_int_equal(region.pinned->rails[2].key, 42);
+	assert_int_equal(region.pinned->pins[2].key, 42);
 	assert_int_equal(driver.synced, 1);
 	assert_int_equal(driver.dmabufs, 0);
 	assert_null(f->gpu.pool);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/err.h"
 
@@ -82,8 +84,12 @@ void near_rail(struct near *near, struct rail *rail)
 	uint64_t nodes = 0;
 
 	rail->numa = -1;
-	if (!near->topo || rail->provider->host_local)
+	if (rail->provider->host_local)
 		return;
+	if (!near->topo) {
+		rail->numa = nic_node(rail->limits.nic);
+		return;
+	}
 	nodes = nodes_of(near, rail->limits.pci, rail->limits.device);
 	rail->numa = topo_number(near->topo, nodes);
 	near->rails |= nodes;
@@ -99,6 +105,39 @@ void near_choose_cpus(const struct near *near, struct weft *weft)
 		engine_log(weft, WEFT_LOG_WARN, "bind_thread: %s; the thread is not bound",
 			   near->rails ? "no CPU that this thread may use is near the NICs"
 				       : "the NUMA node of no NIC is known");
+}
+
+/* Where the page of an address is; -1: not known, or it is not there yet. */
+static int memory_node(const void *base)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	void *address = (void *)((uintptr_t)base & ~(page - 1));
+	int node = -1;
+
+	/* Moves nothing: without a list of nodes it tells where the page is. */
+	if (syscall(SYS_move_pages, 0, 1ul, &address, NULL, &node, 0))
+		return -1;
+	return node;
+}
+
+uint32_t near_rails(const struct weft *weft, const void *base)
+{
+	int node, first = -1;
+	bool differ = false;
+	uint32_t near = 0, i;
+
+	for (i = 0; i < weft->rail_count; i++) {
+		node = weft->rails[i].numa;
+		differ |= first >= 0 && node >= 0 && node != first;
+		first = first < 0 ? node : first;
+	}
+	if (!differ)
+		return 0;
+	node = memory_node(base);
+	for (i = 0; node >= 0 && i < weft->rail_count; i++)
+		if (weft->rails[i].numa == node)
+			near |= 1u << i;
+	return near;
 }
 
 int near_start(struct weft *weft)

@@ -28,6 +28,9 @@ int near_filter(const struct near *near, struct weft *weft, const struct provide
 void near_rail(struct near *near, struct rail *rail);
 /* All were. */
 void near_choose_cpus(const struct near *near, struct weft *weft);
+/* Of the engine's rails those in the node of the page of base, a bit each, index 0 the lowest. 0:
+ * none, not known, or no two rails are known to be in different nodes. */
+uint32_t near_rails(const struct weft *weft, const void *base);
 /* engine_thread_start() on the CPUs chosen. */
 int near_start(struct weft *weft);
 

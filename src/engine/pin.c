@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "engine/engine.h"
+#include "engine/pin_shift.h"
 #include "engine/pin_why.h"
 
 /* --- those that are offered ---------------------------------------------------------------- */
@@ -93,39 +94,53 @@ void pin_table_free(struct pin_table *table)
 
 /* --- registrations ------------------------------------------------------------------------- */
 
-static int refused(const struct weft *weft, const struct rail *rail, size_t len, int rc)
+static int refused(const struct weft *weft, const struct pinned *pinned, const struct rail *rail,
+		   size_t len, int rc)
 {
-	struct pin_refusal refusal = {
-		.rc = rc, .len = len, .device = rail->limits.device, .pins = weft->stats.pins
-	};
+	struct pin_refusal refusal = { .rc = rc,
+				       .len = len,
+				       .whole = pinned->end - pinned->first,
+				       .device = rail->limits.device,
+				       .pins = weft->stats.pins };
 	struct pin_host host;
 
 	pin_host_read(&host, "");
 	return pin_why(&refusal, &host);
 }
 
-static void close_rails(struct weft *weft, struct pinned *pinned, uint32_t count)
+static void close_parts(struct weft *weft, struct pinned *pinned, uint32_t count)
 {
+	const struct rail *rail;
 	uint32_t i;
 
-	for (i = 0; i < count; i++)
-		weft->rails[i].ops->unpin(weft->rails[i].port, &pinned->rails[i]);
+	for (i = 0; i < count; i++) {
+		rail = &weft->rails[i / pinned->parts];
+		rail->ops->unpin(rail->port, &pinned->pins[i]);
+	}
 }
 
-static int open_rails(struct weft *weft, struct pinned *pinned, uint32_t access)
+/* Registers all parts on all rails, or none. *ret_range: a rail refused the range, and shorter
+ * parts may do. */
+static int open_parts(struct weft *weft, struct pinned *pinned, uint32_t access, bool *ret_range)
 {
-	size_t len = pinned->end - pinned->first;
+	uint32_t count = weft->rail_count * pinned->parts, i;
+	uint64_t at, len;
 	struct rail *rail;
-	uint32_t i;
 	int rc;
 
-	for (i = 0; i < weft->rail_count; i++) {
-		rail = &weft->rails[i];
-		rc = rail->ops->pin(rail->port, (void *)pinned->first, len, access,
-				    &pinned->rails[i]);
+	*ret_range = false;
+	for (i = 0; i < count; i++) {
+		rail = &weft->rails[i / pinned->parts];
+		at = (uint64_t)(i % pinned->parts) << pinned->shift;
+		len = pinned->end - pinned->first - at;
+		if (len > 1ull << pinned->shift)
+			len = 1ull << pinned->shift;
+		rc = rail->ops->pin(rail->port, (void *)(pinned->first + at), len, access,
+				    &pinned->pins[i]);
 		if (rc) {
-			rc = refused(weft, rail, len, rc);
-			close_rails(weft, pinned, i);
+			*ret_range = rc == -EINVAL;
+			rc = refused(weft, pinned, rail, len, rc);
+			close_parts(weft, pinned, i);
 			return rc;
 		}
 	}
@@ -153,25 +168,46 @@ static void use(struct pinned *pinned, const struct range *range)
 	pinned->whole += range->first == pinned->first && range->end == pinned->end;
 }
 
-static int make(struct weft *weft, const struct range *range, uint32_t access, struct pinned **ret)
+static int make_parts(struct weft *weft, const struct range *range, uint32_t shift, uint32_t access,
+		      struct pinned **ret, bool *ret_range)
 {
-	struct pinned *pinned =
-		mem_zalloc(sizeof(*pinned) + weft->rail_count * sizeof(pinned->rails[0]));
+	uint32_t parts = (uint32_t)wire_parts(range->end - range->first, shift);
+	struct pinned *pinned = mem_zalloc(sizeof(*pinned) + (size_t)weft->rail_count * parts *
+								     sizeof(pinned->pins[0]));
 	int rc;
 
+	*ret_range = false;
 	if (!pinned)
 		return err_set(-ENOMEM, "out of memory");
 	pinned->first = range->first;
 	pinned->end = range->end;
-	rc = open_rails(weft, pinned, access);
+	pinned->shift = (uint8_t)shift;
+	pinned->parts = parts;
+	rc = open_parts(weft, pinned, access, ret_range);
 	if (rc) {
 		mem_free(pinned);
 		return rc;
 	}
-	weft->stats.pins++;
+	weft->stats.pins += parts;
 	weft->stats.bytes_pinned += pinned->end - pinned->first;
 	*ret = pinned;
 	return 0;
+}
+
+static int make(struct weft *weft, const struct range *range, uint32_t access, struct pinned **ret)
+{
+	uint64_t len = range->end - range->first;
+	uint32_t shift;
+	bool again;
+	int rc;
+
+	rc = pin_shift_first(weft, len, &shift);
+	if (rc)
+		return rc;
+	do {
+		rc = make_parts(weft, range, shift, access, ret, &again);
+	} while (rc && again && pin_shift_next(len, &shift));
+	return rc;
 }
 
 int pin_take(struct weft *weft, void *base, size_t len, uint32_t access, struct pinned **ret)
@@ -208,8 +244,8 @@ void pin_give(struct weft *weft, struct pinned *pinned, const void *base, size_t
 		withdraw(&weft->pins, pinned);
 	if (--pinned->users)
 		return;
-	weft->stats.pins--;
+	weft->stats.pins -= pinned->parts;
 	weft->stats.bytes_pinned -= pinned->end - pinned->first;
-	close_rails(weft, pinned, weft->rail_count);
+	close_parts(weft, pinned, weft->rail_count * pinned->parts);
 	mem_free(pinned);
 }

@@ -10,6 +10,9 @@
  *     is offered to no one else, since the rest may be other memory at the same address by now.
  * P3: of the pins that are offered none lies within another, so that sorted by their first byte
  *     they are sorted by their end too, and one look finds the one that holds a range.
+ *
+ * What is longer than a device registers at once is registered in parts (plan.h), of one size on
+ * all rails. Together they are one pin: taken, shared and given back as a whole.
  */
 #ifndef WEFT_ENGINE_PIN_H
 #define WEFT_ENGINE_PIN_H
@@ -18,7 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/wire.h"
 #include "transport/transport.h"
+
+/* A part is not made smaller than this because a device refuses it: its length is not why. */
+#define PIN_FOUND_MIN 20u /* log2 of bytes */
 
 struct weft;
 
@@ -27,8 +34,15 @@ struct pinned {
 	uint32_t users;       /* regions */
 	uint32_t whole;       /* of users: those that promise the whole of it, see P2 */
 	bool offered;
-	struct pin rails[]; /* one per rail of the engine */
+	uint8_t shift; /* of its parts, counted from first; PLAN_WHOLE: there is one */
+	uint32_t parts;
+	struct pin pins[]; /* parts of the engine's first rail, then of the next */
 };
+
+static inline const struct pin *pin_part(const struct pinned *pinned, uint32_t rail, uint32_t part)
+{
+	return &pinned->pins[rail * pinned->parts + part];
+}
 
 /* Those that are offered, by first byte. Zero-initialised. */
 struct pin_table {
@@ -38,7 +52,8 @@ struct pin_table {
 
 /*
  * Registers base..base+len on every rail, or finds that this has been done. 0, or the code of the
- * rail that refused, of which the detail tells; nothing is registered then.
+ * rail that refused, of which the detail tells; nothing is registered then. -WEFT_ELIMIT also where
+ * more than WIRE_PARTS_MAX parts would be needed.
  */
 int pin_take(struct weft *weft, void *base, size_t len, uint32_t access, struct pinned **ret);
 /* The region that took it so is gone. The last one closes the registrations. */

@@ -20,13 +20,20 @@ struct port {
 	int open;   /* registrations */
 	int refuse; /* a code that pin() answers */
 	size_t len; /* of the last one */
+	size_t max; /* a longer one is refused with -EINVAL; 0: none is */
+	int tries;
+	uintptr_t next; /* where the one after the last would begin */
 };
 
 static int fake_pin(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret)
 {
 	(void)access;
+	port->tries++;
 	if (port->refuse)
 		return port->refuse;
+	if (port->max && len > port->max)
+		return -EINVAL;
+	port->next = (uintptr_t)base + len;
 	port->open++;
 	port->len = len;
 	ret->handle = base;
@@ -58,6 +65,7 @@ static int begin(void **state)
 	f->page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	f->weft.rails = f->rails;
 	f->weft.rail_count = 2;
+	f->weft.max_registration = UINT64_MAX;
 	for (i = 0; i < 2; i++) {
 		f->rails[i].ops = &fake;
 		f->rails[i].port = &f->ports[i];
@@ -201,6 +209,140 @@ static void a_rail_that_refuses_leaves_nothing(void **state)
 	assert_int_equal(f->ports[0].open, 0);
 }
 
+/* --- parts --- */
+
+#define GIB (1ull << 30)
+
+static void what_is_known_to_be_too_long_is_cut(void **state)
+{
+	struct fixture *f = *state;
+	struct taken a, b;
+
+	f->weft.max_registration = 3 * f->page;
+	a = take_bytes(f, 1000 * f->page + 5, 9 * f->page, WEFT_REMOTE_READ);
+	assert_int_equal(a.pinned->parts, 5);
+	assert_true(1ull << a.pinned->shift == 2 * f->page);
+	assert_int_equal(f->ports[0].open, 5);
+	assert_int_equal(f->ports[1].open, 5);
+	assert_int_equal(f->ports[1].len, f->page);
+	assert_int_equal(f->ports[1].next, 1009 * f->page + 5);
+	assert_int_equal(f->weft.stats.pins, 5);
+	assert_int_equal(f->weft.stats.bytes_pinned, 9 * f->page);
+	b = take_bytes(f, 1000 * f->page, 3 * f->page, WEFT_REMOTE_READ);
+	assert_int_equal(b.pinned->parts, 1);
+	assert_int_equal(b.pinned->shift, PLAN_WHOLE);
+	give(f, &a);
+	assert_int_equal(f->weft.stats.pins, 1);
+	give(f, &b);
+}
+
+/* The rail with the lowest bound decides for all. */
+static void a_devices_bound_counts_for_all_rails(void **state)
+{
+	struct fixture *f = *state;
+	struct taken a;
+
+	f->rails[0].longest = 100 * GIB;
+	f->rails[1].longest = 96 * GIB;
+	a = take_bytes(f, f->page, 97 * GIB, WEFT_REMOTE_READ);
+	assert_int_equal(a.pinned->parts, 2);
+	assert_int_equal(f->ports[0].tries, 2);
+	assert_int_equal(f->ports[0].len, 33 * GIB);
+	give(f, &a);
+	a = take_bytes(f, f->page, 96 * GIB, WEFT_REMOTE_READ);
+	assert_int_equal(a.pinned->parts, 1);
+	give(f, &a);
+}
+
+/* Only one of the rails refuses, and none says what it takes. */
+static void what_is_refused_is_halved(void **state)
+{
+	struct fixture *f = *state;
+	struct taken a, b;
+
+	f->ports[1].max = 3 * GIB;
+	a = take_bytes(f, f->page, 16 * GIB, WEFT_LOCAL);
+	assert_true(1ull << a.pinned->shift == 2 * GIB);
+	assert_int_equal(a.pinned->parts, 8);
+	assert_int_equal(f->ports[0].open, 8);
+	assert_int_equal(f->ports[1].open, 8);
+	/* Whole, halves, quarters, eighths. */
+	assert_int_equal(f->ports[1].tries, 3 + 8);
+	b = take_bytes(f, f->page + 5 * GIB, GIB, WEFT_LOCAL);
+	assert_ptr_equal(a.pinned, b.pinned);
+	give(f, &a);
+	assert_int_equal(f->weft.stats.pins, 8);
+	give(f, &b);
+}
+
+static void halving_ends(void **state)
+{
+	struct pinned *pinned = NULL;
+	struct fixture *f = *state;
+
+	f->ports[0].refuse = -EINVAL;
+	assert_int_equal(pin_take(&f->weft, (void *)f->page, 16 * GIB, WEFT_REMOTE_READ, &pinned),
+			 -WEFT_EPROVIDER);
+	assert_int_equal(f->ports[0].tries, 1 + 8); /* down to 256 parts */
+	f->ports[0].tries = 0;
+	assert_int_equal(
+		pin_take(&f->weft, (void *)f->page, 4u << PIN_FOUND_MIN, WEFT_REMOTE_READ, &pinned),
+		-WEFT_EPROVIDER);
+	assert_int_equal(f->ports[0].tries, 1 + 2);
+	f->ports[0].tries = 0;
+	assert_int_equal(pin_take(&f->weft, (void *)f->page, 1, WEFT_REMOTE_READ, &pinned),
+			 -WEFT_EPROVIDER);
+	assert_int_equal(f->ports[0].tries, 1);
+	/* Other refusals are not for the length. */
+	f->ports[0].tries = 0;
+	f->ports[0].refuse = -ENOMEM;
+	assert_true(pin_take(&f->weft, (void *)f->page, 16 * GIB, WEFT_REMOTE_READ, &pinned) < 0);
+	assert_int_equal(f->ports[0].tries, 1);
+	assert_null(pinned);
+}
+
+/* A part in the middle fails: those before it, on both rails, are given back. */
+static void a_part_that_fails_leaves_nothing(void **state)
+{
+	struct pinned *pinned = NULL;
+	struct fixture *f = *state;
+
+	f->weft.max_registration = f->page;
+	f->ports[1].max = f->page - 1;
+	assert_int_equal(pin_take(&f->weft, (void *)f->page, 5 * f->page, WEFT_LOCAL, &pinned),
+			 -WEFT_EPROVIDER);
+	assert_int_equal(f->ports[0].tries, 5);
+	assert_int_equal(f->ports[1].tries, 1);
+	assert_int_equal(f->ports[0].open, 0);
+	assert_null(pinned);
+}
+
+static void too_many_parts_say_so(void **state)
+{
+	struct pinned *pinned = NULL;
+	struct fixture *f = *state;
+	struct taken a;
+
+	f->weft.max_registration = f->page;
+	a = take(f, 0, WIRE_PARTS_MAX);
+	assert_int_equal(a.pinned->parts, WIRE_PARTS_MAX);
+	give(f, &a);
+	f->ports[0].tries = 0;
+	assert_int_equal(pin_take(&f->weft, (void *)f->page, (WIRE_PARTS_MAX + 1) * f->page,
+				  WEFT_LOCAL, &pinned),
+			 -WEFT_ELIMIT);
+	assert_int_equal(f->ports[0].tries, 0);
+	assert_non_null(strstr(weft_error_detail(), "257 parts would be needed, at most 256"));
+	assert_non_null(strstr(weft_error_detail(), "max_registration"));
+	assert_non_null(strstr(weft_error_detail(), "register several regions"));
+	f->weft.max_registration = UINT64_MAX;
+	f->rails[1].longest = f->page;
+	strcpy(f->rails[1].limits.device, "rdmap7");
+	assert_int_equal(pin_take(&f->weft, (void *)f->page, 2u << 30, WEFT_LOCAL, &pinned),
+			 -WEFT_ELIMIT);
+	assert_non_null(strstr(weft_error_detail(), "rdmap7"));
+}
+
 /* P2 and P3 hold whatever comes in whatever order, and what could be shared is. */
 static void check_table(const struct fixture *f, const struct taken *taken, size_t count)
 {
@@ -254,6 +396,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_that_covers_the_whole_vouches, begin, end),
 		cmocka_unit_test_setup_teardown(a_larger_one_takes_over, begin, end),
 		cmocka_unit_test_setup_teardown(a_rail_that_refuses_leaves_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_known_to_be_too_long_is_cut, begin, end),
+		cmocka_unit_test_setup_teardown(a_devices_bound_counts_for_all_rails, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_refused_is_halved, begin, end),
+		cmocka_unit_test_setup_teardown(halving_ends, begin, end),
+		cmocka_unit_test_setup_teardown(a_part_that_fails_leaves_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(too_many_parts_say_so, begin, end),
 		cmocka_unit_test_setup_teardown(any_order, begin, end),
 	};
 

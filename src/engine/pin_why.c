@@ -117,6 +117,19 @@ static int why_no_memory(const struct pin_refusal *refusal, const struct pin_hos
 			  refusal->len, refusal->device, (unsigned long long)refusal->pins);
 }
 
+static int why_range(const struct pin_refusal *refusal)
+{
+	char parts[64] = "";
+
+	if (refusal->len < refusal->whole)
+		snprintf(parts, sizeof(parts), ", and a part of %zu bytes", refusal->len);
+	return err_prefix(-WEFT_EPROVIDER,
+			  "%zu bytes on %s: the device refuses the range%s; if that is for its "
+			  "length (max_mr_size in `ibv_devinfo -v`), weft_opts.max_registration "
+			  "can say what it takes",
+			  refusal->whole, refusal->device, parts);
+}
+
 int pin_why(const struct pin_refusal *refusal, const struct pin_host *host)
 {
 	switch (refusal->rc) {
@@ -130,12 +143,7 @@ int pin_why(const struct pin_refusal *refusal, const struct pin_host *host)
 			"areas",
 			refusal->len, refusal->device);
 	case -EINVAL:
-		return err_prefix(
-			-WEFT_EPROVIDER,
-			"%zu bytes on %s: the device refuses the range; max_mr_size of "
-			"`ibv_devinfo -v` says how long one may be, a longer area is to be "
-			"registered in parts",
-			refusal->len, refusal->device);
+		return why_range(refusal);
 	case -EFAULT:
 		return err_prefix(
 			-EFAULT, "%zu bytes on %s: not all of it is mapped for reading and writing",

@@ -19,8 +19,9 @@ struct pin_host {
 void pin_host_read(struct pin_host *ret, const char *root);
 
 struct pin_refusal {
-	int rc; /* what the transport's pin() answered */
-	size_t len;
+	int rc;       /* what the transport's pin() answered */
+	size_t len;   /* of the registration that was refused */
+	size_t whole; /* of the region; more where it was to be registered in parts */
 	const char *device;
 	uint64_t pins; /* registrations that the engine holds with the device */
 };

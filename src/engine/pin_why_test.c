@@ -19,7 +19,9 @@
 
 static int why(int rc, size_t len, const struct pin_host *host)
 {
-	struct pin_refusal refusal = { .rc = rc, .len = len, .device = "rdmap0", .pins = 17 };
+	struct pin_refusal refusal = {
+		.rc = rc, .len = len, .whole = len, .device = "rdmap0", .pins = 17
+	};
 
 	err_set(rc, "what the provider said");
 	return pin_why(&refusal, host);
@@ -79,11 +81,17 @@ static void control_group(void **state)
 
 static void other_refusals(void **state)
 {
+	const struct pin_refusal part = {
+		.rc = -EINVAL, .len = 1000, .whole = 5000, .device = "rdmap0"
+	};
 	struct pin_host host = { .memlock = 0, .group_max = 0 };
 
 	(void)state;
 	assert_int_equal(why(-EINVAL, 1000, &host), -WEFT_EPROVIDER);
+	says("1000 bytes on rdmap0: the device refuses the range;");
 	says("max_mr_size");
+	assert_int_equal(pin_why(&part, &host), -WEFT_EPROVIDER);
+	says("5000 bytes on rdmap0: the device refuses the range, and a part of 1000 bytes;");
 	assert_int_equal(why(-EFAULT, 1000, &host), -EFAULT);
 	says("mapped");
 	assert_int_equal(why(-WEFT_EPROVIDER, 1000, &host), -WEFT_EPROVIDER);

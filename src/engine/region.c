@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "engine/gpu.h"
+#include "engine/near.h"
 
 #define ACCESS_ALL  (WEFT_REMOTE_READ | WEFT_REMOTE_WRITE)
 #define REGIONS_MAX 1048576u
@@ -41,11 +42,14 @@ static int register_region(struct weft *weft, void *arg)
 		     : pin_take(weft, region->base, region->len, region->access, &region->pinned);
 	if (rc)
 		return rc;
-	rc = map_put_ptr(&weft->regions, region->slot, region);
+	rc = export_check(region);
+	if (rc == 0 && map_put_ptr(&weft->regions, region->slot, region))
+		rc = err_set(-ENOMEM, "out of memory for the table of regions");
 	if (rc) {
 		unpin(region);
-		return err_set(rc, "out of memory for the table of regions");
+		return rc;
 	}
+	region->near = near_rails(weft, region->base);
 	weft->stats.regions++;
 	return 0;
 }

@@ -39,6 +39,16 @@ void remote_ask(struct weft_remote *remote)
 	peer_control(remote->peer, WIRE_ASK, &grant);
 }
 
+static void take_keys(struct weft_remote *remote, const struct wire_descriptor *d,
+		      const struct wire_rail *rail, uint32_t index)
+{
+	uint64_t *keys = &remote->keys[index * remote->parts];
+
+	remote->bases[index] = rail->base;
+	keys[0] = rail->key;
+	memcpy(keys + 1, &d->keys[rail->more], (remote->parts - 1) * sizeof(*keys));
+}
+
 static int import(struct weft *weft, void *arg)
 {
 	struct import *import = arg;
@@ -66,10 +76,8 @@ static int import(struct weft *weft, void *arg)
 	remote->access = d->access;
 	remote->length = d->length;
 	remote->rail_count = far->rail_count;
-	for (i = 0; i < far->rail_count; i++) {
-		remote->bases[i] = far->rails[i].base;
-		remote->keys[i] = far->rails[i].key;
-	}
+	for (i = 0; i < far->rail_count; i++)
+		take_keys(remote, d, &far->rails[i], i);
 	atomic_store_explicit(&remote->status, -EINPROGRESS, memory_order_relaxed);
 	list_add_tail(&peer->remotes, &remote->link);
 	if (peer_state(peer) == PEER_CONNECTED)
@@ -77,26 +85,45 @@ static int import(struct weft *weft, void *arg)
 	return status(remote) == -EINPROGRESS || status(remote) == 0 ? 0 : status(remote);
 }
 
+/* With room for the keys of any of the descriptor's ways. */
+static struct weft_remote *make_remote(const struct wire_descriptor *d)
+{
+	uint32_t parts = (uint32_t)wire_parts(d->length, d->part_shift), rails = 0, i;
+	struct weft_remote *remote;
+
+	for (i = 0; i < d->way_count; i++)
+		if (d->ways[i].rail_count > rails)
+			rails = d->ways[i].rail_count;
+	remote = mem_zalloc(sizeof(*remote) + (size_t)rails * parts * sizeof(remote->keys[0]));
+	if (remote) {
+		remote->parts = parts;
+		remote->shift = d->part_shift ? d->part_shift : PLAN_WHOLE;
+	}
+	return remote;
+}
+
 int weft_import(struct weft *weft, const void *descriptor, size_t len, struct weft_remote **ret)
 {
 	struct wire_descriptor *d;
-	struct weft_remote *remote;
+	struct weft_remote *remote = NULL;
 	struct import arg;
 	int rc;
 
 	if (!weft || !descriptor || !ret)
 		return err_set(-EINVAL, "engine, descriptor or ret is NULL");
 	d = mem_alloc(sizeof(*d));
-	remote = mem_zalloc(sizeof(*remote));
-	if (!d || !remote) {
-		rc = err_set(-ENOMEM, "out of memory");
-		goto out;
-	}
+	if (!d)
+		return err_set(-ENOMEM, "out of memory");
 	rc = wire_get_descriptor(d, descriptor, len);
 	if (rc)
 		goto out;
 	if (!d->has_region) {
 		rc = err_set(-WEFT_EDESCRIPTOR, "descriptor names an engine, not a region");
+		goto out;
+	}
+	remote = make_remote(d);
+	if (!remote) {
+		rc = err_set(-ENOMEM, "out of memory");
 		goto out;
 	}
 	arg = (struct import){ .descriptor = d, .remote = remote };

@@ -259,9 +259,12 @@ void stage_fill(const struct transfer *transfer, const struct stage *stage, uint
 		const struct rail *rail, struct op *op)
 {
 	const struct stage_pool *pool = gpu_of(transfer)->pool;
+	const struct pinned *pinned = pool->pinned;
+	uint8_t *local = stage ? stage->base + (at - stage->at) : pool->base;
+	uint32_t part = plan_part((uintptr_t)local - pinned->first, pinned->shift, pinned->parts);
 
-	op->local = stage ? stage->base + (at - stage->at) : pool->base;
-	op->desc = pool->pinned->rails[rail->index].desc;
+	op->local = local;
+	op->desc = pin_part(pinned, rail->index, part)->desc;
 }
 
 void stage_landed(struct stage *stage, uint64_t placed)

@@ -18,14 +18,13 @@
 
 static struct stage_pool *new_pool(uint64_t bytes)
 {
-	size_t chunk = bytes / CHUNKS / CHUNK_MIN * CHUNK_MIN;
 	struct stage_pool *pool;
+	size_t chunk = CHUNK_MIN;
 	uint32_t count, i;
 
-	if (chunk < CHUNK_MIN)
-		chunk = CHUNK_MIN;
-	if (chunk > CHUNK_MAX)
-		chunk = CHUNK_MAX;
+	/* A power of two, so that parts of a registration begin with chunks. */
+	while (chunk < CHUNK_MAX && 2 * chunk <= bytes / CHUNKS)
+		chunk *= 2;
 	count = (uint32_t)(bytes / chunk);
 	pool = mem_zalloc(sizeof(*pool) + count * sizeof(pool->stages[0]));
 	if (!pool)
@@ -74,6 +73,9 @@ int stage_open_pool(struct weft *weft)
 		gpu->cuda.cuMemHostUnregister(pool->base);
 		goto free_pool;
 	}
+	/* No chunk crosses parts; of a longer one only its beginning is used. */
+	if (1ull << pool->pinned->shift < pool->chunk)
+		pool->chunk = (size_t)1 << pool->pinned->shift;
 	weft->stats.staging_bytes = pool->len;
 	gpu->pool = pool;
 	return 0;

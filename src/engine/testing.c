@@ -15,10 +15,25 @@ int weft_test_forge_key(void *descriptor, size_t len)
 	for (i = 0; rc == 0 && i < d->way_count; i++)
 		for (j = 0; j < d->ways[i].rail_count; j++)
 			d->ways[i].rails[j].key ^= 0x5a5a5a5a;
+	for (i = 0; rc == 0 && i < d->key_count; i++)
+		d->keys[i] ^= 0x5a5a5a5a;
 	if (rc == 0)
 		rc = wire_put_descriptor(d, descriptor, &len);
 	mem_free(d);
 	return rc;
+}
+
+void weft_test_forget_longest(struct weft *weft)
+{
+	uint32_t i;
+
+	for (i = 0; i < weft->rail_count; i++)
+		weft->rails[i].longest = UINT64_MAX;
+}
+
+void weft_test_place(struct weft *weft, uint32_t rail, int node)
+{
+	weft->rails[rail].numa = node;
 }
 
 const struct provider *weft_test_provider(const struct weft_peer *peer)

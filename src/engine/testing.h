@@ -7,6 +7,10 @@
 
 /* Rewrites a region's descriptor so that its keys are wrong, with a right checksum. */
 int weft_test_forge_key(void *descriptor, size_t len);
+/* As if no device told how long a registration may be. Manual mode. */
+void weft_test_forget_longest(struct weft *weft);
+/* Puts a rail into a node, for regions that are registered afterwards. Manual mode. */
+void weft_test_place(struct weft *weft, uint32_t rail, int node);
 /* The provider's row of the way to a peer. */
 const struct provider *weft_test_provider(const struct weft_peer *peer);
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/plan.h"
 #include "transport/transport.h"
 
 #define WIRE_VERSION    1u
@@ -14,13 +15,17 @@
 #define WIRE_RAILS_MAX  32u
 #define WIRE_WAYS_MAX   6u
 #define WIRE_HEAD_BYTES 20u
+#define WIRE_PARTS_MAX  256u  /* registrations of a region on a rail */
+#define WIRE_PART_MIN   12u   /* log2 of a part's bytes */
+#define WIRE_KEYS_MAX   2048u /* of further parts: as many as WEFT_DESCRIPTOR_MAX has room for */
 #define WIRE_NO_SLOT    UINT32_MAX
 
 struct wire_rail {
 	uint8_t addr_len;
 	uint8_t addr[PORT_ADDRESS_MAX];
-	uint64_t base; /* of the region on this rail */
-	uint64_t key;
+	uint64_t base; /* of the region on this rail: 0, or its address */
+	uint64_t key;  /* of its first part, see plan.h */
+	uint16_t more; /* where those of the other parts begin in wire_descriptor.keys */
 };
 
 struct wire_way {
@@ -39,11 +44,20 @@ struct wire_descriptor {
 	uint32_t generation;
 	uint32_t access;
 	uint64_t length;
+	uint8_t part_shift; /* of all rails; 0: one part */
 	uint8_t way_count;
 	struct wire_way ways[WIRE_WAYS_MAX];
+	uint16_t key_count;
+	uint64_t keys[WIRE_KEYS_MAX];
 };
 
-/* Writes a descriptor; *len room in, bytes out. -EMSGSIZE. */
+/* How many parts length bytes have; length 1 or more. */
+static inline uint64_t wire_parts(uint64_t length, uint32_t shift)
+{
+	return shift ? ((length - 1) >> shift) + 1 : 1;
+}
+
+/* Writes a descriptor; *len room in, bytes out. -EMSGSIZE: also for more parts or keys than fit. */
 int wire_put_descriptor(const struct wire_descriptor *descriptor, void *buf, size_t *len);
 /* -WEFT_EDESCRIPTOR, -WEFT_EVERSION. Ways of providers that this release does not know are skipped.
  */

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "base/hash.h"
+
 static struct wire_descriptor sample(bool region)
 {
 	struct wire_descriptor d = { .host = 7, .pid = 42, .has_region = region, .way_count = 2 };
@@ -55,14 +57,116 @@ static void descriptor_round_trip(void **state)
 	}
 }
 
-static void every_flip_and_cut_is_refused(void **state)
+/* Five parts, the last of one byte; keys of 4 bytes on one rail, of 8 on the others. */
+static struct wire_descriptor sample_in_parts(void)
 {
-	struct wire_descriptor in = sample(true), out;
+	struct wire_descriptor d = sample(true);
+	uint32_t i;
+
+	d.part_shift = 30;
+	d.length = (4ull << 30) + 1;
+	d.key_count = 12;
+	d.ways[1].rails[0].more = 4;
+	d.ways[1].rails[1].more = 8;
+	for (i = 0; i < d.key_count; i++)
+		d.keys[i] = i < 4 ? UINT32_MAX - i : UINT64_MAX - i;
+	return d;
+}
+
+static void parts_round_trip(void **state)
+{
+	struct wire_descriptor in = sample_in_parts(), out;
 	uint8_t buf[WEFT_DESCRIPTOR_MAX];
-	size_t len = sizeof(buf), i, bit;
+	size_t len = sizeof(buf), whole = sizeof(buf);
 
 	(void)state;
 	assert_int_equal(wire_put_descriptor(&in, buf, &len), 0);
+	assert_int_equal(wire_get_descriptor(&out, buf, len), 0);
+	assert_int_equal(out.part_shift, 30);
+	assert_int_equal(wire_parts(out.length, out.part_shift), 5);
+	assert_int_equal(out.key_count, in.key_count);
+	assert_memory_equal(out.keys, in.keys, in.key_count * sizeof(in.keys[0]));
+	assert_int_equal(out.ways[0].rails[0].more, 0);
+	assert_int_equal(out.ways[1].rails[1].more, 8);
+	assert_true(out.ways[1].rails[1].base == 77 && out.ways[1].rails[1].key == UINT64_MAX);
+	in.part_shift = 0;
+	assert_int_equal(wire_put_descriptor(&in, buf, &whole), 0);
+	assert_int_equal(len - whole, 1 + 3 + 4 * 4 + 8 * 8);
+	assert_int_equal(wire_get_descriptor(&out, buf, whole), 0);
+	assert_int_equal(out.part_shift, 0);
+	assert_int_equal(out.key_count, 0);
+}
+
+/* The keys of a way that is skipped leave no hole. */
+static void keys_of_an_unknown_way_are_skipped(void **state)
+{
+	struct wire_descriptor in = sample_in_parts(), out;
+	uint8_t buf[WEFT_DESCRIPTOR_MAX];
+	size_t len = sizeof(buf);
+
+	(void)state;
+	in.ways[0].provider = 250;
+	assert_int_equal(wire_put_descriptor(&in, buf, &len), 0);
+	assert_int_equal(wire_get_descriptor(&out, buf, len), 0);
+	assert_int_equal(out.way_count, 1);
+	assert_int_equal(out.key_count, 8);
+	assert_int_equal(out.ways[0].rails[0].more, 0);
+	assert_true(out.keys[out.ways[0].rails[1].more] == UINT64_MAX - 8);
+}
+
+static void reseal(uint8_t *buf, size_t len)
+{
+	uint64_t sum = hash_content(buf + 20, len - 20) ^ (buf[6] | (uint64_t)buf[7] << 8);
+
+	for (int i = 0; i < 8; i++)
+		buf[12 + i] = (uint8_t)(sum >> (8 * i));
+}
+
+/* What no writer would say, under a right checksum: too many parts, too small ones, one part, more
+ * keys than there are, a width that is none. */
+static void parts_that_cannot_be_are_refused(void **state)
+{
+	enum {
+		LENGTH_AT = 20 + 16 + 8 + 4 + 12,
+		SHIFT_AT = LENGTH_AT + 8,
+		WIDTH_AT = SHIFT_AT + 1 + 3 + 1 + 16 + 16,
+	};
+	static const struct {
+		int at;
+		uint8_t value;
+	} lies[] = { { SHIFT_AT, 0 },  { SHIFT_AT, 11 }, { SHIFT_AT, 21 },       { SHIFT_AT, 29 },
+		     { SHIFT_AT, 33 }, { SHIFT_AT, 63 }, { SHIFT_AT, 64 },       { SHIFT_AT, 255 },
+		     { WIDTH_AT, 0 },  { WIDTH_AT, 8 },  { LENGTH_AT + 6, 0xff } };
+	struct wire_descriptor in = sample_in_parts(), out;
+	uint8_t buf[WEFT_DESCRIPTOR_MAX], before;
+	size_t len = sizeof(buf), i;
+
+	(void)state;
+	assert_int_equal(wire_put_descriptor(&in, buf, &len), 0);
+	assert_int_equal(buf[SHIFT_AT], 30);
+	assert_int_equal(buf[WIDTH_AT], 4);
+	for (i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		before = buf[lies[i].at];
+		buf[lies[i].at] = lies[i].value;
+		reseal(buf, len);
+		assert_int_equal(wire_get_descriptor(&out, buf, len), -WEFT_EDESCRIPTOR);
+		buf[lies[i].at] = before;
+	}
+	reseal(buf, len);
+	assert_int_equal(wire_get_descriptor(&out, buf, len), 0);
+	in.part_shift = 11;
+	assert_int_equal(wire_put_descriptor(&in, buf, &len), -EMSGSIZE);
+	in.part_shift = 33;
+	assert_int_equal(wire_put_descriptor(&in, buf, &len), -EMSGSIZE);
+}
+
+static void flip_and_cut(const struct wire_descriptor *in)
+{
+	struct wire_descriptor out;
+	uint8_t buf[WEFT_DESCRIPTOR_MAX];
+	size_t len = sizeof(buf), i, bit;
+
+	assert_int_equal(wire_put_descriptor(in, buf, &len), 0);
 	for (i = 0; i < len; i++) {
 		assert_true(wire_get_descriptor(&out, buf, i) < 0);
 		for (bit = 0; bit < 8; bit++) {
@@ -72,6 +176,16 @@ static void every_flip_and_cut_is_refused(void **state)
 		}
 	}
 	assert_int_equal(wire_get_descriptor(&out, buf, len + 1), -WEFT_EDESCRIPTOR);
+}
+
+static void every_flip_and_cut_is_refused(void **state)
+{
+	struct wire_descriptor in = sample(true);
+
+	(void)state;
+	flip_and_cut(&in);
+	in = sample_in_parts();
+	flip_and_cut(&in);
 }
 
 static void too_little_room_is_said(void **state)
@@ -143,6 +257,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(descriptor_round_trip),
+		cmocka_unit_test(parts_round_trip),
+		cmocka_unit_test(keys_of_an_unknown_way_are_skipped),
+		cmocka_unit_test(parts_that_cannot_be_are_refused),
 		cmocka_unit_test(every_flip_and_cut_is_refused),
 		cmocka_unit_test(too_little_room_is_said),
 		cmocka_unit_test(unknown_version_is_named),

@@ -36,6 +36,7 @@ static int open_engine(struct weft_kv *kv)
 		.provider = kv->provider,
 		.devices = kv->devices,
 		.device_rdma = kv->opts.device_rdma,
+		.nics = kv->opts.nics,
 		.bind_addr = kv->bind_addr,
 		.progress = fabric ? WEFT_PROGRESS_MANUAL : WEFT_PROGRESS_THREAD,
 		.peer_limit = 16,

@@ -22,6 +22,7 @@ static int open_local(struct weft_kv **ret, const struct weft_kv_opts *given)
 	local.provider = opts.provider;
 	local.devices = opts.devices;
 	local.device_rdma = opts.device_rdma;
+	local.nics = opts.nics;
 	local.bind_addr = opts.bind_addr;
 	local.pool_bytes = opts.local_bytes ? opts.local_bytes : LOCAL_BYTES;
 	local.log = opts.log;

@@ -29,6 +29,7 @@ struct server_opts {
 	uint64_t max_value;    /* largest value; 0: the pool */
 	uint32_t rails;        /* default 1 */
 	uint32_t device_rdma;  /* as weft_opts.device_rdma */
+	uint32_t nics;         /* as weft_opts.nics */
 	uint32_t node_id;
 	uint32_t credits;             /* requests in flight per client, 1..1024; default 64 */
 	uint32_t session_limit;       /* clients at a time; default 4096 */

@@ -110,6 +110,7 @@ static int open_engine(struct server *server)
 		.provider = server->opts.provider,
 		.devices = server->opts.devices,
 		.device_rdma = server->opts.device_rdma,
+		.nics = server->opts.nics,
 		.bind_addr = server->opts.bind_addr,
 		.rails = server->opts.rails,
 		.peer_limit = server->opts.session_limit + 64,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counters that an RDMA device itself keeps, from sysfs. */
+/* What sysfs knows of RDMA devices: the counters that they keep, and where they are. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,4 +66,25 @@ int nic_counters(const char *nic, void (*fn)(void *ctx, const char *name, uint64
 		free(entries);
 	close(dir);
 	return found;
+}
+
+int nic_node(const char *nic)
+{
+	char path[512], *end;
+	char text[32] = "";
+	long node;
+	ssize_t n;
+	int fd;
+
+	if (!*nic || strchr(nic, '/'))
+		return -1;
+	snprintf(path, sizeof(path), "%s/class/infiniband/%s/device/numa_node", fabric_sysfs(),
+		 nic);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	node = strtol(text, &end, 10);
+	return n > 0 && end != text && node >= 0 && node < INT_MAX ? (int)node : -1;
 }

@@ -164,7 +164,7 @@ struct pin {
 	void *handle; /* the provider's registration */
 	void *desc;
 	uint64_t key;
-	uint64_t base; /* what peers add their offset to */
+	uint64_t base; /* what peers add their offset to: 0, or the memory's address */
 };
 
 enum event_kind {
@@ -243,5 +243,12 @@ const struct provider *provider_by_number(uint8_t number);
  * of their names. Returns how many there were; 0 also for a device that has or is none. */
 int nic_counters(const char *nic, void (*fn)(void *ctx, const char *name, uint64_t value),
 		 void *ctx);
+
+/* The system's number of the NUMA node where an RDMA device is, from sysfs; -1: not known. */
+int nic_node(const char *nic);
+
+/* Longest registration that an RDMA device takes, bytes, as libibverbs says where it is loaded;
+ * UINT64_MAX: not known. */
+uint64_t nic_longest(const char *nic);
 
 #endif /* WEFT_TRANSPORT_H */

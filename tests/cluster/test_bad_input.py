@@ -15,6 +15,7 @@ from harness import (SANITIZER, BUILD, CRASH, MIB, STATUS, USAGE, WEFT, Kv, asse
 
 SERVE, SERVE_COMMANDS = options.read("serve")
 KV, KV_COMMANDS = options.read("kv")
+TOPOLOGY = BUILD / "tests" / "topology" / "p4d.24xlarge.xml"
 ARGUMENTS = {"put": ["k", "v"], "get": ["k"], "delete": ["k"], "stat": ["k"]}
 
 
@@ -216,6 +217,30 @@ def test_software_is_refused_where_a_device_is_asked_for():
     assert result.returncode == STATUS["ESOFTWARE"]
     assert b"target's software" in result.stderr
     assert run([WEFT, "kv", "--in-process", "--device-rdma", "ping"]).returncode == 0
+
+
+def test_nics_by_node_need_a_topology():
+    """--nics reaches the engines of server, client and in-process server: each asks for the topology, which is not
+    there, and says so; without it nothing asks."""
+    environment = {**os.environ, "HWLOC_XMLFILE": "/nonesuch.xml"}
+    local = [WEFT, "kv", "--in-process", "--provider", "tcp"]
+    for args in ([WEFT, "serve", "--provider", "tcp", "--listen-addr", "127.0.0.1:0", "--nics", "near"],
+                 [*local, "--nics", "near", "ping"]):
+        result = run(args, env=environment)
+        assert result.returncode == 1, result
+        assert_one_line(result.stderr)
+        assert b"nics: near" in result.stderr and b"/nonesuch.xml" in result.stderr
+    assert run([*local, "--nics", "all", "ping"], env=environment).returncode == 0
+
+
+def test_nics_by_node_of_a_client_need_a_topology(start):
+    server = start("tcp", memory_mb=8)
+    args = [WEFT, "kv", "--server-addr", server.addr, "--provider", "tcp", "--nics", "near", "ping"]
+    result = run(args, env={**os.environ, "HWLOC_XMLFILE": "/nonesuch.xml"})
+    assert result.returncode == 1, result
+    assert_one_line(result.stderr)
+    assert b"nics: near" in result.stderr
+    assert run(args, env={**os.environ, "HWLOC_XMLFILE": str(TOPOLOGY)}).returncode == 0
 
 
 def test_client_without_a_common_way_is_told(start):

@@ -877,3 +877,17 @@ def test_a_full_disk_for_output_is_an_error(world):
     with open("/dev/full", "wb") as full:
         result = subprocess.run([*EMU, "status", "--world", world], stdout=full, stderr=subprocess.PIPE, check=False)
     assert result.returncode == 1 and b"standard output" in result.stderr
+
+
+@pytest.mark.usefixtures("no_sanitizer")
+def test_programs_keep_to_the_nics_of_a_node(world):
+    """A p4d.24xlarge has two NICs in each of its two nodes: with --nics near there are rails for two, of the node of
+    the first CPU."""
+    environment = {**os.environ, "HWLOC_XMLFILE": str(BUILD / "tests" / "topology" / "p4d.24xlarge.xml")}
+    serve = ["--profile", "p4d.24xlarge", "--world", world, "--", WEFT, "serve", "--provider", "efa", "--listen-addr",
+             "127.0.0.1:0"]
+    result = run([WEFT, "emu", "--quiet", *serve, "--num-domains", "3", "--nics", "near"], env=environment)
+    assert result.returncode != 0, result
+    assert b"3 rails asked, 2 devices (nics: near)" in result.stderr
+    result = run([WEFT, "emu", "--quiet", *serve, "--num-domains", "5"], env=environment)
+    assert b"5 rails asked, 4 devices" in result.stderr and b"near" not in result.stderr

@@ -2,6 +2,7 @@
 /* Rails that fail while others work: what was on them goes another way, and they are taken back. */
 #include <errno.h>
 
+#include "engine/testing.h"
 #include "net.h"
 
 #define LEN (4u << 20)
@@ -185,8 +186,85 @@ static void forgotten_peer_is_told(const struct conform *c)
 	pair_close(&p);
 }
 
+enum {
+	NEAR_RAILS = 4,
+	NEAR_MOVES = 64,
+	NEAR_LEN = 4096
+};
+
+static uint64_t posted_on(struct weft *weft, uint32_t rail)
+{
+	struct weft_rail_info info = { .size = sizeof(info) };
+
+	check_ok(weft_rail(weft, rail, &info));
+	return info.posted;
+}
+
+/* Rails of a, in the nodes given, and memory in node 0: how many of NEAR_MOVES WRITEs each rail
+ * takes, one after the other or all at a time. */
+static void spread(const struct conform *c, const int nodes[NEAR_RAILS], bool at_a_time,
+		   uint64_t taken[NEAR_RAILS])
+{
+	struct weft_opts opts = net_opts(c);
+	struct weft_region *region;
+	struct weft_peer *peer;
+	struct weft_batch *batch;
+	struct pair p;
+	uint32_t i;
+
+	opts.rails = NEAR_RAILS;
+	pair_open_opts(&p, c, NEAR_MOVES * NEAR_LEN, &opts, &opts);
+	peer = weft_remote_peer(p.to_b);
+	until(&p.net, net_peer_info(peer).rails_usable == NEAR_RAILS);
+	for (i = 0; i < NEAR_RAILS; i++)
+		weft_test_place(p.a, i, nodes[i]);
+	area_fill(&p.mem_a, 0, p.mem_a.len, 1);
+	region = net_register(p.a, &p.mem_a, WEFT_LOCAL);
+	for (i = 0; i < NEAR_RAILS; i++)
+		taken[i] = posted_on(p.a, i);
+	batch = net_batch(p.a, NEAR_MOVES);
+	for (i = 0; i < NEAR_MOVES; i++) {
+		uint64_t at = (uint64_t)i * NEAR_LEN;
+		struct move move = { false, region, at, p.to_b, at, NEAR_LEN, 0, 0 };
+
+		check_int(net_add(batch, &move), at_a_time ? i : 0);
+		if (!at_a_time)
+			net_complete(&p.net, batch, 1);
+	}
+	if (at_a_time)
+		net_complete(&p.net, batch, NEAR_MOVES);
+	for (i = 0; i < NEAR_RAILS; i++)
+		taken[i] = posted_on(p.a, i) - taken[i];
+	check_holds(&p.mem_b, 0, p.mem_b.len, 1);
+	weft_batch_close(batch);
+	if (!region->near && nodes[3] == 0)
+		conform_skip("the node of a page is not known here, or not 0");
+	pair_close(&p);
+}
+
+/* The first rails are far from the memory: a small transfer finds all queues empty and takes a near
+ * one; many at a time use all. */
+static void small_transfers_take_near_rails(const struct conform *c)
+{
+	static const int apart[] = { 1, 1, 0, 0 }, unknown[] = { -1, -1, -1, -1 };
+	static const int elsewhere[] = { 1, 2, 3, 3 };
+	uint64_t taken[NEAR_RAILS];
+
+	spread(c, apart, false, taken);
+	check_int(taken[0] + taken[1], 0);
+	check_int(taken[2] + taken[3], NEAR_MOVES);
+	spread(c, apart, true, taken);
+	check(taken[0] && taken[1] && taken[2] > taken[0] && taken[3] > taken[1]);
+	spread(c, unknown, false, taken);
+	check_int(taken[0], NEAR_MOVES);
+	spread(c, elsewhere, false, taken);
+	check_int(taken[0], NEAR_MOVES);
+}
+
 const struct conform_case cases_path[] = {
 	{ "forgotten_peer_is_told", forgotten_peer_is_told, NEEDS_SCRIPT },
+	{ "small_transfers_take_near_rails", small_transfers_take_near_rails,
+	  NEEDS_SCRIPT | ONLY_MANUAL },
 	{ "failed_rail_is_drained_and_taken_back", failed_rail_is_drained_and_taken_back,
 	  NEEDS_SCRIPT },
 	{ "peer_is_gone_with_its_last_rail", peer_is_gone_with_its_last_rail, NEEDS_SCRIPT },

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Regions that lie over, in and beside each other, and what is registered for them. */
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "engine/engine.h"
@@ -282,32 +281,8 @@ static void full_device_says_why(const struct conform *c)
 	area_close(&mem);
 }
 
-static void too_long_region_says_why(const struct conform *c)
-{
-	const size_t half = 64u << 20;
-	struct net net = { .conform = c };
-	struct weft *weft = net_open(&net, NULL);
-	struct weft_region *region;
-	uint8_t *base = mmap(NULL, 2 * half, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	int rc;
-
-	check(base != MAP_FAILED);
-	rc = weft_register(weft, base, 2 * half, WEFT_REMOTE_READ, &region);
-	if (!rc)
-		conform_skip("the device takes %zu bytes", 2 * half);
-	check_rc(rc, -WEFT_EPROVIDER);
-	detail_says("max_mr_size");
-	check_int(net_stats(weft).pins, 0);
-	check_ok(weft_register(weft, base, half, WEFT_REMOTE_READ, &region));
-	check_ok(weft_register(weft, base + half, half, WEFT_REMOTE_READ, &region));
-	net_end(&net);
-	munmap(base, 2 * half);
-}
-
 const struct conform_case cases_region[] = {
 	{ "full_device_says_why", full_device_says_why, NEEDS_NIC },
-	{ "too_long_region_says_why", too_long_region_says_why, NEEDS_NIC | ONLY_MANUAL },
 	{ "same_memory_with_different_rights", same_memory_with_different_rights, 0 },
 	{ "same_memory_with_equal_rights", same_memory_with_equal_rights, 0 },
 	{ "overlapping_and_adjacent_regions", overlapping_and_adjacent_regions, 0 },

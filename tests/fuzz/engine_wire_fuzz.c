@@ -18,6 +18,18 @@ enum {
 	OUT_MAX = 65536
 };
 
+static void check_keys(const struct wire_descriptor *descriptor, const struct wire_rail *rail)
+{
+	uint64_t parts;
+
+	if (!descriptor->has_region)
+		return;
+	parts = wire_parts(descriptor->length, descriptor->part_shift);
+	FUZZ_CHECK(parts >= 1 && parts <= WIRE_PARTS_MAX);
+	FUZZ_CHECK(descriptor->key_count <= WIRE_KEYS_MAX);
+	FUZZ_CHECK(rail->more + parts - 1 <= descriptor->key_count);
+}
+
 static void check_ways(const struct wire_descriptor *descriptor)
 {
 	uint8_t i, j;
@@ -31,6 +43,7 @@ static void check_ways(const struct wire_descriptor *descriptor)
 		for (j = 0; j < way->rail_count; j++) {
 			FUZZ_CHECK(way->rails[j].addr_len >= 1);
 			FUZZ_CHECK(way->rails[j].addr_len <= PORT_ADDRESS_MAX);
+			check_keys(descriptor, &way->rails[j]);
 		}
 	}
 }
