@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from lib import engine, kv, machine, procs, rails, table
+from lib import cost, engine, kv, machine, procs, rails, table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -93,7 +93,20 @@ def run_rails(args, build_dir, progress):
     return results
 
 
-PARTS = {"engine": run_engine, "rails": run_rails, "kv": run_kv}
+def run_cost(args, build_dir, progress):
+    if cost.tool_missing():
+        print("cost: not counted, valgrind is not installed", end="\n\n", flush=True)
+        return []
+    results = []
+    for case in cost.cases():
+        progress.show(f"cost {case.operation} window {case.window} batch {case.batch}")
+        results.append(cost.measure(case, args.quick, build_dir))
+    progress.clear()
+    print("\n".join(cost.tables(results)), end="\n\n", flush=True)
+    return results
+
+
+PARTS = {"engine": run_engine, "cost": run_cost, "rails": run_rails, "kv": run_kv}
 
 
 def plain(value):
