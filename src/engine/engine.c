@@ -41,11 +41,6 @@ int engine_refuse(struct weft *weft, int code)
 	return code;
 }
 
-struct rail *way_rail(const struct weft *weft, const struct way *way, uint32_t i)
-{
-	return &weft->rails[way->first + i];
-}
-
 static int check_opts(const struct weft_opts *opts)
 {
 	if (opts->rails > ENGINE_RAILS_MAX)

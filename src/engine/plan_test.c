@@ -42,12 +42,31 @@ static void pieces_are_aligned_bounded_and_cover(void **state)
 			}
 }
 
+static void what_is_whole_is_one_piece(void **state)
+{
+	uint64_t max, whole;
+	uint32_t rails, fewer;
+
+	(void)state;
+	for (rails = 1; rails <= 32; rails++)
+		for (max = 4096; max <= 1ull << 40; max = max * 3 + 1) {
+			whole = plan_whole(rails, max);
+			for (fewer = 1; fewer <= rails; fewer++) {
+				assert_int_equal(plan_piece(whole, fewer, max), whole);
+				assert_int_equal(plan_piece(1, fewer, max + 1), 1);
+			}
+			assert_true(plan_piece(whole + 1, rails, max) <= whole);
+		}
+	assert_int_equal(plan_whole(1, UINT64_MAX), UINT64_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_rail_takes_it_whole),
 		cmocka_unit_test(small_transfers_are_not_cut),
 		cmocka_unit_test(pieces_are_aligned_bounded_and_cover),
+		cmocka_unit_test(what_is_whole_is_one_piece),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
