@@ -84,7 +84,7 @@ def counts(lines):
         elif key == "calls":
             called = True
         elif line[:1] in DIGITS:
-            cost = int(line.split()[1])
+            cost = int(line.split()[-1])
             if called:
                 calls[here, callee] += cost
             else:
