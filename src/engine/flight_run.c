@@ -127,7 +127,8 @@ int flight_post_run(struct weft *weft, struct weft_peer *peer, struct transfer *
 		transfer = list_entry(link, struct transfer, link);
 	} while (++n < room && link != &peer->queue && is_alike(transfer, first) &&
 		 is_plain(transfer, whole));
-	/* What is posted leaves the queue together; queued says so of each. */
+	/* What is posted leaves the queue together; queued says so of each. What failed stays, and
+	 * the general way meets the failure again. */
 	before->next = link;
 	link->prev = before;
 	if (n)
@@ -143,7 +144,7 @@ struct ending {
 	struct weft_batch *batch;
 	struct weft_remote *remote;
 	uint64_t posted_ns;
-	uint8_t kind, flags;
+	uint8_t kind;
 	uint32_t count;
 	uint64_t bytes;
 };
