@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from lib import engine, kv, late, machine, pages, procs, rails, table
+from lib import cost, engine, kv, late, machine, pages, procs, rails, table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -117,8 +117,21 @@ def run_late(args, build_dir, progress):
     return results
 
 
-PARTS = {"engine": run_engine, "pages": run_pages, "rails": run_rails, "late": run_late,
-         "kv": run_kv}
+def run_cost(args, build_dir, progress):
+    if cost.tool_missing():
+        print("cost: not counted, valgrind is not installed", end="\n\n", flush=True)
+        return []
+    results = []
+    for case in cost.cases():
+        progress.show(f"cost {case.operation} window {case.window} batch {case.batch}")
+        results.append(cost.measure(case, args.quick, build_dir))
+    progress.clear()
+    print("\n".join(cost.tables(results)), end="\n\n", flush=True)
+    return results
+
+
+PARTS = {"engine": run_engine, "cost": run_cost, "pages": run_pages, "rails": run_rails,
+         "late": run_late, "kv": run_kv}
 
 
 def plain(value):

@@ -7,7 +7,7 @@ import socket
 import sys
 import unittest
 
-from lib import engine, interleave, kv, late, machine, pages, procs, stats, table
+from lib import cost, engine, interleave, kv, late, machine, pages, procs, stats, table
 
 
 class Stats(unittest.TestCase):
@@ -231,6 +231,70 @@ class Bounds(unittest.TestCase):
                   "verdict": "NOT MET", "ratio": stats.spread([1e-6, 1, 1e6]),
                   "runs": [{"scattered": line(1e-4, 1), "contiguous": line(123456.7, 1)}]}
         self.assertLessEqual(max(map(len, pages.tables([result]))), table.WIDTH)
+
+
+class Cost(unittest.TestCase):
+    # As callgrind writes it: names once, then numbers; lines of costs of a function's own, and after
+    # calls= that of the call; the file of what was written in line (fi, fe) is not the function's.
+    CALLGRIND = """version: 1
+events: Ir
+
+ob=(1) /b/bench-cost
+fl=(1) ../src/engine/flight.c
+fn=(1) flight_pump
+12 30
+fi=(2) ../src/base/list.h
++3 5
+fe=(1)
+cfi=(3) ../src/base/clock.c
+cfn=(2) clock_ns
+calls=4 7
+* 40
+cfi=(4) ../src/transport/loop_io.c
+cfn=(3) loop_post
+calls=2 9
+-2 70
+
+fl=(3)
+fn=(2)
+7 25
+cob=(2) /lib/libc.so.6
+cfi=(5) ???
+cfn=(4) clock_gettime
+calls=4 0
+8 15
+
+fl=(4)
+fn=(3)
+9 70
+
+fl=(6) ../bench/cost.c
+fn=(5) cost_initiator
+3 8
+cfi=(1)
+cfn=(1)
+calls=1 12
+4 145
+
+ob=(2)
+fl=(5)
+fn=(4)
+0 15
+"""
+
+    def test_what_base_and_libc_do_is_the_callers(self):
+        self.assertEqual(dict(cost.counts(self.CALLGRIND.splitlines())),
+                         {("flight_pump", "engine"): 75, ("loop_post", "loop"): 70,
+                          ("cost_initiator", "bench"): 8})
+
+    def test_tables_fit_and_judge_full_windows_only(self):
+        results = [{"operation": case.operation, "window": case.window, "batch": case.batch,
+                    "shares": {"engine": 150.4, "loop": 9999.9, "target": 1e5, "bench": 1e-6},
+                    "functions": {"f" * 90: 123456.7, "g": 0.1}} for case in cost.cases()]
+        lines = list(cost.tables(results))
+        for text in lines:
+            self.assertLessEqual(len(text), table.WIDTH)
+        self.assertEqual(sum("NOT MET" in text for text in lines), 4)
 
 
 if __name__ == "__main__":

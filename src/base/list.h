@@ -63,6 +63,13 @@ static inline void list_move_tail(struct list *head, struct list *link)
 	list_add_tail(head, link);
 }
 
+/* The same for a link that is about to be made anew: it is left as it was. */
+static inline void list_drop(struct list *link)
+{
+	link->prev->next = link->next;
+	link->next->prev = link->prev;
+}
+
 /* Moves all entries of from, in order, to the tail of head; from is empty afterwards. */
 static inline void list_splice_tail(struct list *head, struct list *from)
 {

@@ -55,6 +55,28 @@ static void records_are_distinct_aligned_and_counted(void **state)
 	}
 }
 
+/* The index comes from a multiplication: for every stride, and far into a large pool. */
+static void every_address_has_its_records_index(void **state)
+{
+	struct pool pool;
+	size_t size, i;
+
+	(void)state;
+	for (size = 1; size < 70 * POOL_ALIGN; size += POOL_ALIGN / 2 - 1) {
+		assert_int_equal(pool_init(&pool, size, 2000), 0);
+		for (i = 0; i < 2000; i++) {
+			assert_int_equal(pool_index(&pool, pool.records + i * pool.stride), i);
+			assert_int_equal(
+				pool_index(&pool, pool.records + (i + 1) * pool.stride - 1), i);
+		}
+		pool_fini(&pool);
+	}
+	assert_int_equal(pool_init(&pool, 3 * POOL_ALIGN, 1), 0);
+	for (i = UINT32_MAX / 3 - 2000; i < UINT32_MAX / 3; i++)
+		assert_int_equal(pool_index(&pool, pool.records + i * pool.stride), i);
+	pool_fini(&pool);
+}
+
 /* Random gets and puts; each record in use carries its number, which nobody else may write. */
 static void records_in_use_are_never_given_twice(void **state)
 {
@@ -245,6 +267,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_are_distinct_aligned_and_counted),
+		cmocka_unit_test(every_address_has_its_records_index),
 		cmocka_unit_test(records_in_use_are_never_given_twice),
 		cmocka_unit_test(indices_and_addresses_from_outside_are_checked),
 		cmocka_unit_test(impossible_sizes_are_refused),

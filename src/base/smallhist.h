@@ -35,15 +35,40 @@ static inline uint32_t smallhist_bucket(uint64_t value)
 	return (shift << SMALLHIST_SUB_BITS) + (uint32_t)(value >> shift);
 }
 
+/* The same value several times; 0 is fine. */
+void smallhist_record_n(struct smallhist *hist, uint64_t value, uint64_t times);
+
 static inline void smallhist_record(struct smallhist *hist, uint64_t value)
 {
-	if (!hist->count || value < hist->min)
-		hist->min = value;
-	if (value > hist->max)
-		hist->max = value;
-	hist->count++;
-	hist->sum += value;
-	hist->buckets[smallhist_bucket(value)]++;
+	smallhist_record_n(hist, value, 1);
+}
+
+/*
+ * A histogram of what comes in runs of one value, such as the times of operations that were posted
+ * and ended together: a run is counted, and recorded when another value follows or somebody looks.
+ */
+struct smallruns {
+	uint64_t value, times; /* of the run that is not in hist yet */
+	struct smallhist hist; /* look at it by smallruns_hist() only */
+};
+
+/* The same value several times, at least once. */
+static inline void smallruns_record(struct smallruns *runs, uint64_t value, uint64_t times)
+{
+	if (value != runs->value) {
+		smallhist_record_n(&runs->hist, runs->value, runs->times);
+		runs->value = value;
+		runs->times = 0;
+	}
+	runs->times += times;
+}
+
+/* All that was recorded; valid until the next record. */
+static inline const struct smallhist *smallruns_hist(struct smallruns *runs)
+{
+	smallhist_record_n(&runs->hist, runs->value, runs->times);
+	runs->times = 0;
+	return &runs->hist;
 }
 
 /* Adds what from holds to into. */

@@ -133,9 +133,34 @@ static void merged_parts_equal_the_whole(void **state)
 	assert_memory_equal(&merged, &whole, sizeof(whole));
 }
 
+static void runs_are_the_same_as_single_values(void **state)
+{
+	struct smallhist plain = { 0 }, copy;
+	struct smallruns runs = { 0 };
+	uint64_t seed = 7, value = 0;
+	uint32_t i, k, times;
+
+	(void)state;
+	assert_int_equal(smallruns_hist(&runs)->count, 0);
+	for (i = 0; i < VALUES; i++) {
+		if (random_latency(&seed, 3) != 1) /* else the run goes on; the first is of 0 */
+			value = i ? random_latency(&seed, 40) : 0;
+		times = 1 + i % 3;
+		smallruns_record(&runs, value, times);
+		for (k = 0; k < times; k++)
+			smallhist_record(&plain, value);
+		if (i % 1000 == 0)
+			assert_memory_equal(smallruns_hist(&runs), &plain, sizeof(plain));
+	}
+	copy = *smallruns_hist(&runs);
+	assert_memory_equal(&copy, &plain, sizeof(plain));
+	assert_memory_equal(smallruns_hist(&runs), &copy, sizeof(copy));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(runs_are_the_same_as_single_values),
 		cmocka_unit_test(buckets_cover_every_value_once),
 		cmocka_unit_test(an_empty_histogram_is_all_zero),
 		cmocka_unit_test(few_and_huge_values_are_exact),

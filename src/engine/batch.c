@@ -90,88 +90,6 @@ int weft_batch_reset(struct weft_batch *batch)
 	return 0;
 }
 
-static int check_span(uint64_t offset, uint64_t len, uint64_t room, const char *where)
-{
-	if (offset <= room && len <= room - offset)
-		return 0;
-	return err_set(-WEFT_EBOUNDS, "%llu bytes at offset %llu of a %s region of %llu",
-		       (unsigned long long)len, (unsigned long long)offset, where,
-		       (unsigned long long)room);
-}
-
-static int check_transfer(const struct weft_batch *batch, const struct weft_region *region,
-			  uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
-			  uint64_t len, uint32_t need)
-{
-	int rc;
-
-	if (!region || !remote || region->weft != batch->weft || remote->weft != batch->weft)
-		return err_set(-EINVAL, "region, remote and batch are not of one engine");
-	if (state_of(batch) != BATCH_IDLE)
-		return err_set(-EBUSY, "the batch is submitted; reset it first");
-	if (batch->count == batch->capacity)
-		return err_set(-WEFT_ELIMIT, "the batch holds %u transfers", batch->capacity);
-	rc = check_span(offset, len, region->len, "local");
-	if (rc == 0)
-		rc = check_span(remote_offset, len, remote->length, "remote");
-	if (rc)
-		return rc;
-	if (!(remote->access & need))
-		return err_set(-WEFT_ERIGHTS, "the remote region does not grant %s",
-			       need == WEFT_REMOTE_READ ? "READ" : "WRITE");
-	if (atomic_load_explicit(&region->closing, memory_order_relaxed))
-		return err_set(-WEFT_EREVOKED, "the local region is being unregistered");
-	rc = atomic_load_explicit(&remote->status, memory_order_relaxed);
-	if (rc && rc != -EINPROGRESS)
-		return err_set(rc, "the remote region cannot be used");
-	return 0;
-}
-
-static int add_transfer(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
-			struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
-			uint8_t kind)
-{
-	struct transfer *transfer;
-	int rc;
-
-	rc = check_transfer(batch, region, offset, remote, remote_offset, len,
-			    kind == OP_WRITE ? WEFT_REMOTE_WRITE : WEFT_REMOTE_READ);
-	if (rc)
-		return rc == -EINVAL || rc == -EBUSY ? rc : engine_refuse(batch->weft, rc);
-	transfer = &batch->transfers[batch->count];
-	memset(transfer, 0, sizeof(*transfer));
-	transfer->batch = batch;
-	transfer->region = region;
-	transfer->remote = remote;
-	transfer->offset = offset;
-	transfer->remote_offset = remote_offset;
-	transfer->len = len;
-	transfer->kind = kind;
-	return (int)batch->count++;
-}
-
-int weft_batch_write(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
-		     struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
-		     uint32_t flags, uint32_t imm)
-{
-	int index;
-
-	if (flags & ~(uint32_t)(WEFT_WITH_IMM | WEFT_SOURCE_ONLY))
-		return err_set(-EINVAL, "unknown flags 0x%x", flags);
-	index = add_transfer(batch, region, offset, remote, remote_offset, len, OP_WRITE);
-	if (index >= 0) {
-		batch->transfers[index].flags = (uint8_t)flags;
-		batch->transfers[index].imm = imm;
-	}
-	return index;
-}
-
-int weft_batch_read(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
-		    struct weft_remote *remote, uint64_t remote_offset, uint64_t len)
-{
-	return add_transfer(batch, region, offset, remote, remote_offset, len, OP_READ);
-}
-
 int weft_submit(struct weft_batch *batch, uint64_t timeout_ns)
 {
 	struct weft *weft = batch->weft;
@@ -197,7 +115,7 @@ int weft_submit(struct weft_batch *batch, uint64_t timeout_ns)
 	return engine_push_batch(weft, batch);
 }
 
-static void batch_end(struct weft_batch *batch)
+void batch_end(struct weft_batch *batch)
 {
 	struct weft *weft = batch->weft;
 
@@ -229,24 +147,28 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 {
 	struct weft *weft = batch->weft;
 	struct transfer *transfer;
-	struct weft_peer *peer;
-	uint32_t i;
+	struct weft_remote *remote = NULL;
+	struct weft_peer *peer = NULL;
+	uint32_t i, count = batch->count;
 
 	weft->now_ns = now_ns;
 	weft->timed = true;
 	batch->deadline_ns = clock_deadline(now_ns, batch->timeout_ns);
 	list_move_tail(&weft->active, &batch->link);
 	engine_timer(weft, batch->deadline_ns);
-	weft->submitted += batch->count;
-	for (i = 0; i < batch->count; i++) {
+	weft->submitted += count;
+	for (i = 0; i < count; i++) {
 		transfer = &batch->transfers[i];
-		peer = transfer->remote->peer;
+		if (transfer->remote != remote) {
+			remote = transfer->remote;
+			peer = remote->peer;
+			peer_make_ready(peer);
+		}
 		atomic_store_explicit(&transfer->state, WEFT_ACTIVE, memory_order_relaxed);
 		list_add_tail(&peer->queue, &transfer->link);
 		transfer->queued = true;
-		transfer->remote->active++;
+		remote->active++;
 		peer->transfers++;
-		peer_make_ready(peer);
 	}
 	if (batch->count == 0)
 		batch_end(batch);

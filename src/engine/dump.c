@@ -136,8 +136,8 @@ struct peer_state_now {
 static int get_next_peer(struct weft *weft, void *arg)
 {
 	struct peer_state_now *now = arg;
-	const struct weft_peer *peer = NULL;
-	const struct list *link;
+	struct weft_peer *peer = NULL;
+	struct list *link;
 	uint32_t i;
 
 	now->found = false;
@@ -153,7 +153,8 @@ static int get_next_peer(struct weft *weft, void *arg)
 		return 0;
 	now->next = peer->slot;
 	info_peer(peer, &now->info);
-	memcpy(now->latency, peer->latency, sizeof(now->latency));
+	for (i = 0; i < OP_KINDS; i++)
+		now->latency[i] = *smallruns_hist(&peer->latency[i]);
 	for (i = 0; i < now->info.rails; i++)
 		info_path(peer, i, &now->paths[i]);
 	return 0;

@@ -43,11 +43,6 @@ int engine_refuse(struct weft *weft, int code)
 	return code;
 }
 
-struct rail *way_rail(const struct weft *weft, const struct way *way, uint32_t i)
-{
-	return &weft->rails[way->first + i];
-}
-
 static int check_opts(const struct weft_opts *opts)
 {
 	int rc = gpu_check(opts);

@@ -51,7 +51,7 @@ struct rail {
 	uint64_t queued_bytes;
 	uint32_t quiet_polls;
 	uint64_t posted, done, errors, bytes;
-	struct smallhist latency; /* of operations done, ns from post to completion */
+	struct smallruns latency; /* of operations done, ns from post to completion */
 	int broken;               /* the code it failed with */
 	struct list spent;        /* flights that failed and may be reported again */
 	uint8_t addr[PORT_ADDRESS_MAX];
@@ -65,7 +65,8 @@ struct rail {
 struct way {
 	const struct provider *provider;
 	uint32_t first, count;
-	uint32_t met; /* peers that were reached by it, ever */
+	uint32_t met;   /* peers that were reached by it, ever */
+	uint64_t whole; /* a transfer of up to so many bytes is one piece, whichever rails work */
 };
 
 /* One posted operation. ctx first: events lead back to it. */
@@ -101,21 +102,24 @@ struct transfer {
 	struct weft_region *region;
 	struct weft_remote *remote;
 	uint64_t offset, remote_offset, len;
-	uint64_t posted, piece, placed; /* bytes */
-	struct again *again;            /* pieces to post once more, before the rest */
-	uint32_t moves;                 /* how many there were */
-	uint32_t imm;
-	uint8_t kind, flags;
-	bool ended;  /* has its final state */
-	bool queued; /* is in peer->queue */
-	bool copied; /* goes through stages: stage.h */
-	bool waited; /* for one */
+	/* From here on all is 0 when it is added, but kind, flags and imm. */
+	uint64_t posted, piece; /* bytes */
+	struct again *again;    /* pieces to post once more, before the rest */
+	uint32_t moves;         /* how many there were */
 	struct stage *stages;
 	uint64_t staged; /* bytes that have, or had, a stage */
 	_Atomic uint32_t outstanding;
 	_Atomic int state;
+	bool ended;  /* has its final state */
+	bool queued; /* is in peer->queue */
+	bool copied; /* goes through stages: stage.h */
+	bool waited; /* for one */
+	uint8_t kind, flags;
+	uint32_t imm;
 	int error, provider_error;
 };
+
+#define TRANSFER_LIFE offsetof(struct transfer, posted) /* where that begins */
 
 enum batch_state {
 	BATCH_IDLE,
@@ -253,7 +257,7 @@ struct weft_peer {
 	_Atomic(void *) data;
 	struct sequence_out sent;
 	struct sequence_in came;
-	struct smallhist latency[OP_KINDS]; /* of transfers done, ns from submit to end */
+	struct smallruns latency[OP_KINDS]; /* of transfers done, ns from submit to end */
 	uint32_t paths_down;
 	struct path paths[]; /* way->count */
 };
@@ -347,7 +351,10 @@ int engine_describe(const struct weft *weft, struct wire_descriptor *ret);
 int export_check(const struct weft_region *region);
 /* Counts a refusal; returns code. */
 int engine_refuse(struct weft *weft, int code);
-struct rail *way_rail(const struct weft *weft, const struct way *way, uint32_t i);
+static inline struct rail *way_rail(const struct weft *weft, const struct way *way, uint32_t i)
+{
+	return &weft->rails[way->first + i];
+}
 
 /* --- progress.c --- */
 /* Runs fn on the owner and returns its code; the detail of an error comes along. */
@@ -391,39 +398,10 @@ const char *rdma_name(uint32_t by);
 void info_peer(const struct weft_peer *peer, struct weft_peer_info *info);
 void info_path(const struct weft_peer *peer, uint32_t index, struct weft_path_info *info);
 
-/* --- flight.c, flight_event.c --- */
-/* Only the owner writes these counters; others just read. */
-static inline bool flight_half_stuck(const struct weft_peer *peer)
-{
-	return peer->quarantined >= (peer->weft->peer_window + 1) / 2;
-}
-
-static inline void flight_count(_Atomic uint32_t *counter, int by)
-{
-	uint32_t value = atomic_load_explicit(counter, memory_order_relaxed);
-
-	atomic_store_explicit(counter, value + (uint32_t)by, memory_order_release);
-}
-/* A piece is posted or has ended: ends the transfer when nothing is left. */
-void flight_settle(struct transfer *transfer);
-/* Takes a transfer off the queue of what is to be posted. */
-void flight_dequeue(struct transfer *transfer);
-void flight_pump(struct weft *weft);
-/* The peer's process is dead: the provider will not end this flight, and nothing touches its memory
- * any more. Its slot on the rail stays taken. */
-void flight_lose(struct weft *weft, struct flight *flight);
-/* The same, and the provider will not mention it any more. */
-void flight_forget(struct weft *weft, struct flight *flight);
-/* Gives back records that nothing can be reported of any more. */
-void flight_reclaim(struct weft *weft, uint64_t now_ns);
-void *flight_context(struct weft *weft, struct flight *flight, const struct rail *rail);
-void flight_event(struct weft *weft, struct rail *rail, const struct event *event);
-void transfer_end(struct transfer *transfer, int state, int error, int provider_error);
-void peer_make_ready(struct weft_peer *peer);
-
 /* --- batch.c --- */
 void batch_start(struct weft_batch *batch, uint64_t now_ns);
 void batch_transfer_ended(struct weft_batch *batch, struct transfer *transfer);
+void batch_end(struct weft_batch *batch);      /* with its last transfer */
 void batch_released(struct weft_batch *batch); /* frees a closed batch with its last flight */
 void batch_expire(struct weft *weft, uint64_t now_ns);
 void batch_abort(struct weft_batch *batch, int state, int error);
@@ -461,6 +439,7 @@ uint64_t host_identity(void);
 /* Whether this process may copy from and to another's memory (process_vm_readv). */
 bool host_may_copy(uint32_t pid);
 
+#include "engine/flight.h"
 #include "engine/peer.h"
 
 #endif /* WEFT_ENGINE_ENGINE_H */

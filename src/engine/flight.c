@@ -88,8 +88,8 @@ static void done(struct transfer *transfer)
 	/* A direct copy cannot carry the immediate; a message after it does. */
 	if (peer->direct && transfer->flags & WEFT_WITH_IMM)
 		peer_immediate(peer, transfer->imm);
-	smallhist_record(&peer->latency[transfer->kind],
-			 engine_now(peer->weft) - transfer->batch->submitted_ns);
+	smallruns_record(&peer->latency[transfer->kind],
+			 engine_now(peer->weft) - transfer->batch->submitted_ns, 1);
 	transfer_end(transfer, WEFT_DONE, 0, 0);
 }
 
@@ -106,9 +106,7 @@ void flight_settle(struct transfer *transfer)
 
 /* --- posting --- */
 
-/* near: of the rails, those near the local memory. Of rails that are about equal one of them is
- * taken. */
-static struct rail *pick_rail(struct weft_peer *peer, uint64_t piece, uint32_t near)
+struct rail *flight_pick_rail(const struct weft_peer *peer, uint64_t piece, uint32_t near)
 {
 	struct rail *best = NULL, *rail;
 	uint64_t queued, least = 0;
@@ -140,14 +138,14 @@ static uint64_t pinned_offset(const struct transfer *transfer, uint64_t at)
 	return (uintptr_t)region->base - region->pinned->first + transfer->offset + at;
 }
 
-static void fill_op(struct op *op, const struct transfer *transfer, const struct stage *stage,
-		    struct rail *rail, uint64_t at, uint64_t len, bool last)
+void flight_fill_op(struct op *op, const struct transfer *transfer, const struct rail *rail,
+		    uint64_t at, uint64_t len, bool last)
 {
 	const struct weft_remote *remote = transfer->remote;
 	const struct weft_peer *peer = remote->peer;
 	const struct pinned *pinned = transfer->region->pinned;
 	uint32_t i = rail->index - peer->way->first;
-	uint32_t far = i % remote->rail_count;
+	uint32_t far = i < remote->rail_count ? i : i % remote->rail_count;
 	uint64_t there = transfer->remote_offset + at;
 	uint32_t part = plan_part(there, remote->shift, remote->parts);
 
@@ -173,8 +171,6 @@ static void fill_op(struct op *op, const struct transfer *transfer, const struct
 	op->remote = remote->bases[far] ? remote->bases[far] + there
 					: there - ((uint64_t)part << remote->shift);
 	op->key = remote->keys[far * remote->parts + part];
-	if (transfer->copied)
-		stage_fill(transfer, stage, at, rail, op);
 }
 
 /* The piece is posted: the first of those to be posted again, or the next. */
@@ -230,28 +226,33 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	uint64_t at = again ? again->at : transfer->posted;
 	uint64_t left = again ? again->len : transfer->len - transfer->posted;
 	uint64_t len = cut(transfer, at, left < transfer->piece ? left : transfer->piece);
-	bool last = !again && len == left;
 	struct stage *stage = NULL;
 	struct flight *flight;
 	struct rail *rail;
 	struct op op;
+	bool last;
 	int rc;
 
-	/* The immediate says that all is placed: the last piece waits for the others. */
-	if (last && transfer->flags & WEFT_WITH_IMM && outstanding(transfer) && !peer->direct)
-		return -EBUSY;
 	if (transfer->copied && len) {
 		rc = stage_ready(transfer, at, &stage);
 		if (rc)
 			return rc;
+		if (len > stage->at + stage->len - at)
+			len = stage->at + stage->len - at;
 	}
-	rail = pick_rail(peer, transfer->piece, transfer->region->near);
+	last = !again && len == left;
+	/* The immediate says that all is placed: the last piece waits for the others. */
+	if (last && transfer->flags & WEFT_WITH_IMM && outstanding(transfer) && !peer->direct)
+		return -EBUSY;
+	rail = flight_pick_rail(peer, transfer->piece, transfer->region->near);
 	if (!rail)
 		return -EAGAIN;
 	flight = pool_get(&weft->flights);
 	if (!flight)
 		return -EAGAIN;
-	fill_op(&op, transfer, stage, rail, at, len, last);
+	flight_fill_op(&op, transfer, rail, at, len, last);
+	if (transfer->copied)
+		stage_fill(transfer, stage, at, rail, &op);
 	op.ctx = flight_context(weft, flight, rail);
 	flight->posted_ns = engine_now(weft);
 	rc = rail->ops->post(rail->port, &op);
@@ -274,20 +275,17 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	return 0;
 }
 
-/* Why a transfer must not be posted (any more); 0: it may. */
-static int guard(const struct transfer *transfer)
-{
-	if (atomic_load_explicit(&transfer->region->closing, memory_order_relaxed))
-		return -WEFT_EREVOKED;
-	return atomic_load_explicit(&transfer->remote->status, memory_order_relaxed);
-}
-
 static void prepare(struct transfer *transfer)
 {
 	const struct weft_peer *peer = transfer->remote->peer;
 	uint64_t max = UINT64_MAX;
 	uint32_t i, rails = 0;
 
+	transfer->copied = stage_needed(transfer);
+	if (!transfer->copied && transfer->len <= peer->way->whole) {
+		transfer->piece = transfer->len;
+		return;
+	}
 	for (i = 0; i < peer->way->count; i++) {
 		const struct rail *rail = way_rail(peer->weft, peer->way, i);
 
@@ -297,7 +295,6 @@ static void prepare(struct transfer *transfer)
 		if (rail->limits.max_message < max)
 			max = rail->limits.max_message;
 	}
-	transfer->copied = stage_needed(transfer);
 	if (transfer->copied && stage_piece_max(transfer) < max)
 		max = stage_piece_max(transfer);
 	transfer->piece = plan_piece(transfer->len, rails, max);
@@ -311,7 +308,7 @@ static int post_transfer(struct weft *weft, struct transfer *transfer)
 	if (!transfer->piece)
 		prepare(transfer);
 	do {
-		rc = guard(transfer);
+		rc = flight_guard(transfer);
 		if (rc == -EINPROGRESS)
 			return rc;
 		if (rc == 0 && transfer->len == 0 && !(transfer->flags & WEFT_WITH_IMM))
@@ -377,20 +374,29 @@ static void fail_queue(struct weft_peer *peer, int reason)
 /* 0: the queue is empty; -EAGAIN: full for now. */
 static int pump_peer(struct weft *weft, struct weft_peer *peer)
 {
-	struct list *link, *after;
+	struct list *link, *before;
 	struct transfer *transfer;
-	uint32_t held_back = 0;
+	uint32_t held_back = 0, most;
 	int rc;
 
 	if (stuck(weft, peer)) {
 		fail_queue(peer, -WEFT_EPEERSTUCK);
 		return 0;
 	}
-	list_for_each_safe(link, after, &peer->queue)
-	{
-		if (peer->in_flight >= window(peer))
+	for (link = peer->queue.next; link != &peer->queue;) {
+		most = window(peer);
+		if (peer->in_flight >= most)
 			return -EAGAIN;
 		transfer = list_entry(link, struct transfer, link);
+		before = link->prev;
+		rc = flight_post_run(weft, peer, transfer, most - peer->in_flight);
+		if (rc == -EAGAIN)
+			return rc;
+		if (rc > 0) {
+			link = before->next;
+			continue;
+		}
+		link = link->next;
 		/* Only a transfer that waits for its grant or its own pieces lets others pass, and
 		 * only so many, so that a round stays short. */
 		rc = post_transfer(weft, transfer);

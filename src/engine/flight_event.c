@@ -94,11 +94,11 @@ static void retire(struct weft *weft, struct flight *flight, bool failed)
 {
 	struct rail *rail = flight->rail;
 
-	weft->turns[pool_index(&weft->flights, flight)]++;
 	if (!failed || !rail->provider->errors_repeat) {
-		pool_put(&weft->flights, flight);
+		flight_reuse(weft, rail, flight);
 		return;
 	}
+	weft->turns[pool_index(&weft->flights, flight)]++;
 	flight->spent = true;
 	flight->transfer = NULL;
 	flight->spent_ns = clock_ns();
@@ -111,18 +111,14 @@ static void retire(struct weft *weft, struct flight *flight, bool failed)
  * it has failed, when the target's device dies before it acknowledges. By then the record may
  * belong to another peer's operation. So each use of a record has a context of its own.
  */
-void *flight_context(struct weft *weft, struct flight *flight, const struct rail *rail)
+void *flight_number(const struct weft *weft, const struct flight *flight)
 {
-	uint32_t index;
+	uint32_t index = pool_index(&weft->flights, flight);
 
-	if (!rail->limits.late_errors)
-		return flight;
-	index = pool_index(&weft->flights, flight);
 	return context_number(CONTEXT_OPERATION, weft->turns[index], index);
 }
 
-/* The flight that an event is about, or NULL: it is about an earlier use of its record. */
-static struct flight *flight_of(struct weft *weft, const struct rail *rail, void *ctx)
+struct flight *flight_of(struct weft *weft, const struct rail *rail, void *ctx)
 {
 	struct flight *flight;
 
@@ -195,8 +191,7 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	} else {
 		rail->done++;
 		rail->bytes += flight->len;
-		smallhist_record(&rail->latency, engine_now(weft) - flight->posted_ns);
-		transfer->placed += flight->len;
+		smallruns_record(&rail->latency, engine_now(weft) - flight->posted_ns, 1);
 	}
 	/* When nothing of an ended transfer is outstanding the user may fill it anew at once. */
 	ended = transfer->ended;

@@ -6,7 +6,7 @@
 #include "engine/engine.h"
 
 struct latency_query {
-	const struct weft_peer *peer;
+	struct weft_peer *peer;
 	uint32_t index; /* kind, or rail */
 	struct smallhist hist;
 };
@@ -16,7 +16,7 @@ void latency_keep(struct weft_peer *peer)
 	uint32_t kind;
 
 	for (kind = 0; kind < OP_KINDS; kind++)
-		smallhist_merge(&peer->weft->latency[kind], &peer->latency[kind]);
+		smallhist_merge(&peer->weft->latency[kind], smallruns_hist(&peer->latency[kind]));
 }
 
 struct weft_latency latency_of(const struct smallhist *hist)
@@ -51,12 +51,13 @@ static int check_kind(uint32_t kind)
 
 static void merge_peers(struct latency_query *query, const struct list *peers)
 {
-	const struct list *link;
+	struct weft_peer *peer;
+	struct list *link;
 
 	list_for_each(link, peers)
 	{
-		smallhist_merge(&query->hist,
-				&list_entry(link, struct weft_peer, link)->latency[query->index]);
+		peer = list_entry(link, struct weft_peer, link);
+		smallhist_merge(&query->hist, smallruns_hist(&peer->latency[query->index]));
 	}
 }
 
@@ -85,13 +86,14 @@ static int get_peer(struct weft *weft, void *arg)
 	struct latency_query *query = arg;
 
 	(void)weft;
-	query->hist = query->peer->latency[query->index];
+	query->hist = *smallruns_hist(&query->peer->latency[query->index]);
 	return 0;
 }
 
 int weft_peer_latency(const struct weft_peer *peer, uint32_t kind, struct weft_latency *latency)
 {
-	struct latency_query query = { .peer = peer, .index = kind };
+	/* The owner may look at a peer's runs; the caller's handle is const to the caller only. */
+	struct latency_query query = { .peer = (struct weft_peer *)peer, .index = kind };
 	int rc = check_kind(kind);
 
 	if (!rc)
@@ -105,7 +107,7 @@ static int get_rail(struct weft *weft, void *arg)
 
 	if (query->index >= weft->rail_count)
 		return err_set(-ENOENT, "the engine has %u rails", weft->rail_count);
-	query->hist = weft->rails[query->index].latency;
+	query->hist = *smallruns_hist(&weft->rails[query->index].latency);
 	return 0;
 }
 

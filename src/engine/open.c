@@ -8,6 +8,7 @@
 #include "engine/gpu.h"
 #include "engine/near.h"
 #include "engine/open.h"
+#include "engine/plan.h"
 #include "transport/loop_script.h"
 
 #define DEVICES_MAX 64
@@ -151,6 +152,21 @@ static void close_rails_from(struct weft *weft, uint32_t first)
 	}
 }
 
+static void add_way(struct plan_open *plan, const struct provider *p, uint32_t first)
+{
+	struct weft *weft = plan->weft;
+	struct way *way = &weft->ways[weft->way_count++];
+	uint64_t max = UINT64_MAX;
+	uint32_t i;
+
+	*way = (struct way){ .provider = p, .first = first, .count = weft->rail_count - first };
+	for (i = 0; i < way->count; i++)
+		if (way_rail(weft, way, i)->limits.max_message < max)
+			max = way_rail(weft, way, i)->limits.max_message;
+	way->whole = plan_whole(way->count, max);
+	plan->has_nic |= !p->host_local;
+}
+
 /* Opens a way's rails over the devices that fit. */
 static int open_rails(struct plan_open *plan, const struct provider *p, struct port_device *devices,
 		      int count)
@@ -172,9 +188,7 @@ static int open_rails(struct plan_open *plan, const struct provider *p, struct p
 		close_rails_from(weft, first);
 		return rc;
 	}
-	weft->ways[weft->way_count++] =
-		(struct way){ .provider = p, .first = first, .count = weft->rail_count - first };
-	plan->has_nic |= !p->host_local;
+	add_way(plan, p, first);
 	return 0;
 }
 

@@ -14,13 +14,6 @@
 #define PROBE_FIRST_NS (50 * NSEC_PER_MSEC)
 #define PROBE_LAST_NS  (2 * NSEC_PER_SEC) /* the pause doubles up to this */
 
-bool path_usable(const struct weft_peer *peer, uint32_t i)
-{
-	const struct path *path = &peer->paths[i];
-
-	return path->has_dest && !path->down && !way_rail(peer->weft, peer->way, i)->broken;
-}
-
 uint32_t path_first(const struct weft_peer *peer)
 {
 	uint32_t i = 0;

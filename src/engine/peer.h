@@ -47,7 +47,12 @@ void contact_continue(struct weft_peer *peer, uint64_t now_ns);
 /* --- path.c --- */
 /* The handshake is done. */
 void path_begin(struct weft_peer *peer);
-bool path_usable(const struct weft_peer *peer, uint32_t i);
+static inline bool path_usable(const struct weft_peer *peer, uint32_t i)
+{
+	const struct path *path = &peer->paths[i];
+
+	return path->has_dest && !path->down && !way_rail(peer->weft, peer->way, i)->broken;
+}
 /* The first usable path; the last one, when none is. */
 uint32_t path_first(const struct weft_peer *peer);
 /* Whether what failed on path i can go another way. */

@@ -17,3 +17,10 @@ uint64_t plan_piece(uint64_t len, uint32_t rails, uint64_t max_message)
 		piece = max_message / PLAN_ALIGN * PLAN_ALIGN;
 	return piece;
 }
+
+uint64_t plan_whole(uint32_t rails, uint64_t max_message)
+{
+	if (rails > 1 && max_message >= 2 * PLAN_STRIPE_MIN)
+		return 2 * PLAN_STRIPE_MIN - 1;
+	return max_message;
+}

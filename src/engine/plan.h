@@ -17,6 +17,9 @@
  * operation of a rail (bytes, at least PLAN_ALIGN). Only the last piece is shorter. 0 for len 0.
  */
 uint64_t plan_piece(uint64_t len, uint32_t rails, uint64_t max_message);
+/* The longest transfer that is one piece over as many rails or fewer, with this or a larger largest
+ * operation. */
+uint64_t plan_whole(uint32_t rails, uint64_t max_message);
 
 /*
  * Memory that is registered in parts: part i holds the bytes from i << shift on, counted from the

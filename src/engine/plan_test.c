@@ -109,6 +109,24 @@ static void parts_are_found(void **state)
 	assert_int_equal(plan_within(1ull << 40, 1, 36, 0, PLAN_WHOLE), (1ull << 36) - 1);
 }
 
+static void what_is_whole_is_one_piece(void **state)
+{
+	uint64_t max, whole;
+	uint32_t rails, fewer;
+
+	(void)state;
+	for (rails = 1; rails <= 32; rails++)
+		for (max = 4096; max <= 1ull << 40; max = max * 3 + 1) {
+			whole = plan_whole(rails, max);
+			for (fewer = 1; fewer <= rails; fewer++) {
+				assert_int_equal(plan_piece(whole, fewer, max), whole);
+				assert_int_equal(plan_piece(1, fewer, max + 1), 1);
+			}
+			assert_true(plan_piece(whole + 1, rails, max) <= whole);
+		}
+	assert_int_equal(plan_whole(1, UINT64_MAX), UINT64_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +135,7 @@ int main(void)
 		cmocka_unit_test(pieces_are_aligned_bounded_and_cover),
 		cmocka_unit_test(no_piece_crosses_a_border),
 		cmocka_unit_test(parts_are_found),
+		cmocka_unit_test(what_is_whole_is_one_piece),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,11 +141,11 @@ void engine_signal(struct weft *weft)
 static int poll_rail(struct weft *weft, struct rail *rail)
 {
 	struct event events[PORT_EVENTS_MAX];
-	int n, i;
+	int n;
 
 	n = rail->ops->poll(rail->port, events);
-	for (i = 0; i < n; i++)
-		flight_event(weft, rail, &events[i]);
+	if (n > 0)
+		flight_events(weft, rail, events, n);
 	rail->quiet_polls = n ? 0 : rail->quiet_polls + 1;
 	if (!n && rail->in_flight && rail->weft->bell_fd >= 0)
 		bell_waiting(rail);

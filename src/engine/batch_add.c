@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Adding transfers to a batch, and what is checked of each. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+
+static int state_of(const struct weft_batch *batch)
+{
+	return atomic_load_explicit(&batch->state, memory_order_acquire);
+}
+
+static int check_span(uint64_t offset, uint64_t len, uint64_t room, const char *where)
+{
+	if (offset <= room && len <= room - offset)
+		return 0;
+	return err_set(-WEFT_EBOUNDS, "%llu bytes at offset %llu of a %s region of %llu",
+		       (unsigned long long)len, (unsigned long long)offset, where,
+		       (unsigned long long)room);
+}
+
+/* Why a transfer cannot be added; 0: it can. */
+static int check_transfer(const struct weft_batch *batch, const struct weft_region *region,
+			  uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
+			  uint64_t len, uint32_t need)
+{
+	int rc;
+
+	if (!region || !remote || region->weft != batch->weft || remote->weft != batch->weft)
+		return err_set(-EINVAL, "region, remote and batch are not of one engine");
+	if (state_of(batch) != BATCH_IDLE)
+		return err_set(-EBUSY, "the batch is submitted; reset it first");
+	if (batch->count == batch->capacity)
+		return err_set(-WEFT_ELIMIT, "the batch holds %u transfers", batch->capacity);
+	rc = check_span(offset, len, region->len, "local");
+	if (rc == 0)
+		rc = check_span(remote_offset, len, remote->length, "remote");
+	if (rc)
+		return rc;
+	if (!(remote->access & need))
+		return err_set(-WEFT_ERIGHTS, "the remote region does not grant %s",
+			       need == WEFT_REMOTE_READ ? "READ" : "WRITE");
+	if (atomic_load_explicit(&region->closing, memory_order_relaxed))
+		return err_set(-WEFT_EREVOKED, "the local region is being unregistered");
+	rc = atomic_load_explicit(&remote->status, memory_order_relaxed);
+	if (rc && rc != -EINPROGRESS)
+		return err_set(rc, "the remote region cannot be used");
+	return 0;
+}
+
+/* What check_transfer() checks, for the case that all is well. */
+static inline bool fits(const struct weft_batch *batch, const struct weft_region *region,
+			uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
+			uint64_t len, uint32_t need)
+{
+	return region && remote && region->weft == batch->weft && remote->weft == batch->weft &&
+	       state_of(batch) == BATCH_IDLE && batch->count < batch->capacity &&
+	       len <= region->len && offset <= region->len - len && len <= remote->length &&
+	       remote_offset <= remote->length - len && remote->access & need &&
+	       !atomic_load_explicit(&region->closing, memory_order_relaxed) &&
+	       !atomic_load_explicit(&remote->status, memory_order_relaxed);
+}
+
+static inline int put(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
+		      struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
+		      uint8_t kind, uint8_t flags, uint32_t imm)
+{
+	struct transfer *transfer = &batch->transfers[batch->count];
+
+	transfer->batch = batch;
+	transfer->region = region;
+	transfer->remote = remote;
+	transfer->offset = offset;
+	transfer->remote_offset = remote_offset;
+	transfer->len = len;
+	memset((char *)transfer + TRANSFER_LIFE, 0, sizeof(*transfer) - TRANSFER_LIFE);
+	transfer->kind = kind;
+	transfer->flags = flags;
+	transfer->imm = imm;
+	return (int)batch->count++;
+}
+
+/* Where fits() says no, or cannot tell. */
+static __attribute__((noinline)) int add_carefully(struct weft_batch *batch,
+						   struct weft_region *region, uint64_t offset,
+						   struct weft_remote *remote,
+						   uint64_t remote_offset, uint64_t len,
+						   uint8_t kind, uint8_t flags, uint32_t imm)
+{
+	int rc;
+
+	rc = check_transfer(batch, region, offset, remote, remote_offset, len,
+			    kind == OP_WRITE ? WEFT_REMOTE_WRITE : WEFT_REMOTE_READ);
+	if (rc)
+		return rc == -EINVAL || rc == -EBUSY ? rc : engine_refuse(batch->weft, rc);
+	return put(batch, region, offset, remote, remote_offset, len, kind, flags, imm);
+}
+
+int weft_batch_write(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
+		     struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
+		     uint32_t flags, uint32_t imm)
+{
+	if (flags & ~(uint32_t)(WEFT_WITH_IMM | WEFT_SOURCE_ONLY))
+		return err_set(-EINVAL, "unknown flags 0x%x", flags);
+	if (!fits(batch, region, offset, remote, remote_offset, len, WEFT_REMOTE_WRITE))
+		return add_carefully(batch, region, offset, remote, remote_offset, len, OP_WRITE,
+				     (uint8_t)flags, imm);
+	return put(batch, region, offset, remote, remote_offset, len, OP_WRITE, (uint8_t)flags,
+		   imm);
+}
+
+int weft_batch_read(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
+		    struct weft_remote *remote, uint64_t remote_offset, uint64_t len)
+{
+	if (!fits(batch, region, offset, remote, remote_offset, len, WEFT_REMOTE_READ))
+		return add_carefully(batch, region, offset, remote, remote_offset, len, OP_READ, 0,
+				     0);
+	return put(batch, region, offset, remote, remote_offset, len, OP_READ, 0, 0);
+}

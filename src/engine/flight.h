@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From queued transfers to operations and back, by file. Comes with engine.h. */
+#ifndef WEFT_ENGINE_FLIGHT_H
+#define WEFT_ENGINE_FLIGHT_H
+
+#include "engine/engine.h"
+
+/* --- flight.c, flight_event.c --- */
+static inline bool flight_half_stuck(const struct weft_peer *peer)
+{
+	return peer->quarantined >= (peer->weft->peer_window + 1) / 2;
+}
+
+/* Only the owner writes these counters; others just read. */
+static inline void flight_count(_Atomic uint32_t *counter, int by)
+{
+	uint32_t value = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, value + (uint32_t)by, memory_order_release);
+}
+/* A piece is posted or has ended: ends the transfer when nothing is left. */
+void flight_settle(struct transfer *transfer);
+/* Takes a transfer off the queue of what is to be posted. */
+void flight_dequeue(struct transfer *transfer);
+void flight_pump(struct weft *weft);
+/* The peer's process is dead: the provider will not end this flight, and nothing touches its memory
+ * any more. Its slot on the rail stays taken. */
+void flight_lose(struct weft *weft, struct flight *flight);
+/* The same, and the provider will not mention it any more. */
+void flight_forget(struct weft *weft, struct flight *flight);
+/* Gives back records that nothing can be reported of any more. */
+void flight_reclaim(struct weft *weft, uint64_t now_ns);
+/* Why a transfer must not be posted (any more); 0: it may. */
+static inline int flight_guard(const struct transfer *transfer)
+{
+	if (atomic_load_explicit(&transfer->region->closing, memory_order_relaxed))
+		return -WEFT_EREVOKED;
+	return atomic_load_explicit(&transfer->remote->status, memory_order_relaxed);
+}
+/* The rail for a piece of this length; NULL: none has room. near: of the engine's rails, those near
+ * the local memory; of rails that are about equal one of them is taken. */
+struct rail *flight_pick_rail(const struct weft_peer *peer, uint64_t piece, uint32_t near);
+/* All of the operation but its context; of a copied transfer stage_fill() gives the local side. */
+void flight_fill_op(struct op *op, const struct transfer *transfer, const struct rail *rail,
+		    uint64_t at, uint64_t len, bool last);
+/* The flight that an event is about, or NULL: it is about an earlier use of its record. */
+struct flight *flight_of(struct weft *weft, const struct rail *rail, void *ctx);
+void *flight_number(const struct weft *weft, const struct flight *flight);
+/* What the provider hands back with the end of this operation. */
+static inline void *flight_context(const struct weft *weft, struct flight *flight,
+				   const struct rail *rail)
+{
+	return rail->limits.late_errors ? flight_number(weft, flight) : flight;
+}
+/* Its operation has ended, and nothing more will be reported of it. */
+static inline void flight_reuse(struct weft *weft, const struct rail *rail, struct flight *flight)
+{
+	if (rail->limits.late_errors)
+		weft->turns[pool_index(&weft->flights, flight)]++;
+	pool_put(&weft->flights, flight);
+}
+void flight_event(struct weft *weft, struct rail *rail, const struct event *event);
+void transfer_end(struct transfer *transfer, int state, int error, int provider_error);
+void peer_make_ready(struct weft_peer *peer);
+
+/* --- flight_run.c --- */
+/* Posts a run of a peer's queue from here on, at most room. How many it posted; 0: the first is to
+ * go the general way; -EAGAIN: no room. */
+int flight_post_run(struct weft *weft, struct weft_peer *peer, struct transfer *first,
+		    uint32_t room);
+/* What a poll has brought. */
+void flight_events(struct weft *weft, struct rail *rail, const struct event *events, int count);
+
+#endif /* WEFT_ENGINE_FLIGHT_H */
