@@ -56,6 +56,8 @@
 	  "open the address without a name to see what there is") \
 	X(ESOFTWARE,    1023, 13, "WRITE or READ would be done by software, not by a device", \
 	  "use a device and a libfabric that do both (efa: RDMA write and libfabric 1.18), or do not ask for it") \
+	X(EFORKED,      1024, 11, "weft was open in the parent when this process was forked", \
+	  "fork before weft_open(), or let the child call exec; the parent can go on") \
 	X(ENOTFOUND,    1100,  3, "no such key", "put it first; it may have expired") \
 	X(EKEYSIZE,     1101,  4, "the key has an impossible size", "use 1 to 4096 bytes") \
 	X(ETOOLARGE,    1102,  4, "the value is larger than allowed", \

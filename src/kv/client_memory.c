@@ -107,6 +107,8 @@ int weft_kv_unregister(struct weft_kv_memory *memory, uint64_t timeout_ns)
 	struct weft_kv *kv = memory->kv;
 	int rc = 0;
 
+	if (fork_refuses())
+		return fork_refused();
 	if (kv->weft && !atomic_load(&kv->lost))
 		(void)tell(kv, WIRE_DETACH, memory->index, NULL, 0);
 	if (kv->weft && memory->region)

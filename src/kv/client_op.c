@@ -310,6 +310,8 @@ int op_start(struct weft_kv *kv, struct op_args *args, struct weft_kv_op **ret)
 	struct weft_kv_op *op;
 	int rc = atomic_load_explicit(&kv->lost, memory_order_relaxed);
 
+	if (fork_refuses())
+		return fork_refused();
 	if (rc)
 		return err_set(rc, "the connection to %s is lost", kv->server_addr);
 	if (!link)

@@ -283,6 +283,7 @@ int weft_kv_get_stream(struct weft_kv *kv, const void *key, size_t key_len, weft
 				  .limit = UINT64_MAX,
 				  .fn = fn,
 				  .ctx = ctx };
+	CANCEL_HELD;
 	int rc = stream_get(kv, &get);
 
 	/* A server that does not know the client has sent nothing. */
@@ -439,6 +440,7 @@ int weft_kv_put_stream(struct weft_kv *kv, const void *key, size_t key_len, uint
 				  .timeout_ns = opts ? opts->timeout_ns : 0,
 				  .fn = fn,
 				  .ctx = ctx };
+	CANCEL_HELD;
 	int rc = stream_put(kv, &put);
 
 	return rc == -WEFT_ESESSION && !put.started ? stream_put(kv, &put) : rc;

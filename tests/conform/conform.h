@@ -83,6 +83,7 @@ extern const struct conform_case cases_guard[];
 extern const struct conform_case cases_revoke[];
 extern const struct conform_case cases_descriptor[];
 extern const struct conform_case cases_end[];
+extern const struct conform_case cases_fork[];
 extern const struct conform_case cases_frozen[];
 extern const struct conform_case cases_gone[];
 extern const struct conform_case cases_restart[];
