@@ -5,7 +5,9 @@
 #include "soak.h"
 
 #define LIFE_MS 5000u /* between two deaths or revocations, at most */
-#define RIGHTS  (WEFT_REMOTE_READ | WEFT_REMOTE_WRITE)
+/* A process that has just begun, on a machine that does much else, takes its time. */
+#define MEETING_NS (3 * CONFORM_LIMIT_NS)
+#define RIGHTS     (WEFT_REMOTE_READ | WEFT_REMOTE_WRITE)
 
 static uint32_t host_of(const struct soak *s, const struct peer *peer)
 {
@@ -24,7 +26,7 @@ static void meet(struct soak *s, struct peer *peer)
 
 	check_ok(weft_import(s->weft, peer->child.descriptor, peer->child.descriptor_len,
 			     &peer->remote));
-	until(&s->net, (rc = weft_remote_status(peer->remote)) != -EINPROGRESS);
+	until_in(&s->net, (rc = weft_remote_status(peer->remote)) != -EINPROGRESS, 2 * MEETING_NS);
 	if (rc) {
 		weft_dump(s->weft, note_line, NULL);
 		conform_fail(__FILE__, __LINE__, "peer %u is not met in its life %u: %s",
@@ -58,6 +60,7 @@ void life_open(struct soak *s)
 	struct weft_opts opts = net_opts(&s->conform);
 
 	opts.on_peer_gone = gone;
+	opts.connect_timeout_ns = MEETING_NS;
 	s->messages = calloc(SOAK_MESSAGES, 1);
 	check(s->messages);
 	area_open(&s->area, (size_t)SOAK_PEERS * SOAK_SLOTS * SOAK_SLOT);

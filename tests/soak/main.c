@@ -110,20 +110,6 @@ static struct level level_now(struct soak *s)
 	return level;
 }
 
-/* What is open, for who has to find out what is left. */
-static void note_files(void)
-{
-	char path[64], text[256];
-	ssize_t n;
-
-	for (int fd = 0; fd < 1024; fd++) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		n = readlink(path, text, sizeof(text) - 1);
-		if (n > 0)
-			conform_note("%d: %.*s", fd, (int)n, text);
-	}
-}
-
 /* K4 */
 static void compare(const struct level *warm, const struct level *end)
 {
@@ -137,7 +123,7 @@ static void compare(const struct level *warm, const struct level *end)
 		conform_fail(__FILE__, __LINE__, "memory has grown by %ld KiB, at most %ld",
 			     end->kib - warm->kib, room);
 	if (end->files > warm->files)
-		note_files();
+		conform_note_descriptors();
 	check(end->files <= warm->files);
 }
 

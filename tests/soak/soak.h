@@ -53,7 +53,7 @@ struct load {
 	uint32_t slots[SOAK_TRANSFERS];
 	uint64_t submitted_ns, timeout_ns;
 	uint64_t cancel_ns; /* when it is cancelled; UINT64_MAX: never */
-	uint64_t quiet_ns; /* by when it has to be quiet; 0: it depends on a fault */
+	uint64_t quiet_ns;  /* by when it has to be quiet; 0: it depends on a fault */
 	bool active, ended;
 };
 
