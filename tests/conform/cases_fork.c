@@ -224,6 +224,7 @@ static void child_that_executes_harms_nothing(const struct conform *c)
 
 struct cancelled {
 	struct pair p;
+	void (*fn)(struct cancelled *x);
 	atomic_bool sent;
 	atomic_int passed; /* calls that have come to their end */
 };
@@ -235,9 +236,8 @@ static void await_cancel(struct cancelled *x)
 }
 
 /* A cancellation is pending during each of these calls. */
-static void *call_all(void *arg)
+static void call_all(struct cancelled *x)
 {
-	struct cancelled *x = arg;
 	struct pair *p = &x->p;
 	struct weft_opts opts = net_opts(p->net.conform);
 	struct weft_region *region;
@@ -266,25 +266,31 @@ static void *call_all(void *arg)
 	check_guards(&mem);
 	area_close(&mem);
 	atomic_store(&x->passed, 1);
-	pthread_testcancel();
-	return NULL;
 }
 
 /* It is cancelled while it waits. */
-static void *wait_long(void *arg)
+static void wait_long(struct cancelled *x)
 {
-	struct cancelled *x = arg;
 	uint32_t number;
 	size_t len = sizeof(number);
 
 	atomic_store(&x->sent, true);
 	check_rc(weft_receive(x->p.a, &number, &len, NULL, GIVE_UP), -EAGAIN);
 	atomic_store(&x->passed, 1);
+}
+
+/* AddressSanitizer does not see that frames are left by a cancellation: none of its own is there.
+ */
+__attribute__((no_sanitize("address"))) static void *cancelled_main(void *arg)
+{
+	struct cancelled *x = arg;
+
+	x->fn(x);
 	pthread_testcancel();
 	return NULL;
 }
 
-static void cancel_thread(const struct conform *c, void *(*fn)(void *arg), bool pending)
+static void cancel_thread(const struct conform *c, void (*fn)(struct cancelled *x), bool pending)
 {
 	static struct cancelled x;
 	struct move move;
@@ -293,11 +299,12 @@ static void cancel_thread(const struct conform *c, void *(*fn)(void *arg), bool 
 	void *result;
 	int fds;
 
+	x.fn = fn;
 	pair_open(&x.p, c, PIECE);
 	net_run(&x.p.net, NSEC_PER_SEC / 20);
 	fds = conform_descriptors();
 	pump_start(&pump, c, x.p.b);
-	check_int(pthread_create(&thread, NULL, fn, &x), 0);
+	check_int(pthread_create(&thread, NULL, cancelled_main, &x), 0);
 	if (!pending)
 		while (!atomic_load(&x.sent))
 			;
