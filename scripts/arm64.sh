@@ -50,12 +50,13 @@ for test in json.load(sys.stdin):
 }
 
 unit_targets() {
-	in_root meson introspect --tests /build | in_root python3 -c '
+	in_root meson introspect --tests --targets /build | in_root python3 -c '
 import json, sys
-targets = {word[len("/build/"):] for test in json.load(sys.stdin)
-           if "unit" in [suite.split(":")[-1] for suite in test["suite"]]
-           for word in test["cmd"] if word.startswith("/build/") and "/../" not in word}
-print("\n".join(sorted(targets)))'
+what = json.load(sys.stdin)
+wanted = {name for test in what["tests"] for name in test["depends"]
+          if "unit" in [suite.split(":")[-1] for suite in test["suite"]]}
+print("\n".join(sorted(file[len("/build/"):] for target in what["targets"] if target["id"] in wanted
+                       for file in target["filename"])))'
 }
 
 build_in_root() {
