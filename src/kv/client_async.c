@@ -118,6 +118,8 @@ int weft_kv_op_result(const struct weft_kv_op *op, struct weft_kv_info *ret)
 
 void weft_kv_op_cancel(struct weft_kv_op *op)
 {
+	CANCEL_HELD;
+
 	if (!fork_refuses())
 		op_cancel(op, -WEFT_ECANCELLED, "cancelled by the caller");
 }
@@ -147,6 +149,8 @@ int weft_kv_op_quiesce(struct weft_kv_op *op, uint64_t timeout_ns)
 
 void weft_kv_op_close(struct weft_kv_op *op)
 {
+	CANCEL_HELD;
+
 	if (!fork_refuses())
 		op_close(op);
 }

@@ -244,6 +244,7 @@ int stream_get(struct weft_kv *kv, struct stream_get *get)
 	struct wire_msg reply;
 	size_t room, got;
 	void *part;
+	CANCEL_HELD;
 	int rc = client_ensure(kv);
 
 	if (rc)
@@ -283,7 +284,6 @@ int weft_kv_get_stream(struct weft_kv *kv, const void *key, size_t key_len, weft
 				  .limit = UINT64_MAX,
 				  .fn = fn,
 				  .ctx = ctx };
-	CANCEL_HELD;
 	int rc = stream_get(kv, &get);
 
 	/* A server that does not know the client has sent nothing. */
@@ -421,6 +421,7 @@ int stream_put(struct weft_kv *kv, struct stream_put *put)
 {
 	size_t len = put->total ? (size_t)put->total : 1;
 	void *part;
+	CANCEL_HELD;
 	int rc = client_ensure(kv);
 
 	if (rc)
@@ -440,7 +441,6 @@ int weft_kv_put_stream(struct weft_kv *kv, const void *key, size_t key_len, uint
 				  .timeout_ns = opts ? opts->timeout_ns : 0,
 				  .fn = fn,
 				  .ctx = ctx };
-	CANCEL_HELD;
 	int rc = stream_put(kv, &put);
 
 	return rc == -WEFT_ESESSION && !put.started ? stream_put(kv, &put) : rc;
