@@ -20,9 +20,9 @@ source scripts/root.sh
 # For people, benchmarks, other compilers and other tests.
 LEFT_OUT=' clang clang-format libclang-rt-dev mandoc scdoc shellcheck redis-server memcached libfabric-bin
 	ibverbs-utils perftest iproute2 python3-pytest python3-pytest-xdist python3-grpcio python3-protobuf '
-# Tests of what qemu-user does not do, preadv2(2) with flags (emu_device) and MADV_POPULATE_WRITE (emu_mr,
-# engine_memory), and one that runs this machine's programs with the emulator's library (emu_symbols).
-NOT_HERE='^(emu_device|emu_mr|emu_symbols|engine_memory)$'
+# Tests of what qemu-user does not do: preadv2(2) with flags (emu_device), MADV_POPULATE_WRITE (emu_mr,
+# engine_memory), mremap(2) that makes a second mapping, and a process's name (emu_world_join); and one that runs this machine's programs with the emulator's library (emu_symbols).
+NOT_HERE='^(emu_device|emu_mr|emu_symbols|emu_world_join|engine_memory)$'
 CROSS=(gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user-static libc6-dev:arm64)
 
 write_cross_file() {
