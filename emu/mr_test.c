@@ -13,6 +13,8 @@
 
 #include "emu/verbs.h"
 
+#define PAGE ((size_t)sysconf(_SC_PAGESIZE))
+
 enum {
 	PAGES = 4
 };
@@ -33,8 +35,8 @@ static int setup(void **state)
 	nic = emu_nic_of(context);
 	pd = ibv_alloc_pd(context);
 	assert_non_null(pd);
-	memory = mmap(NULL, PAGES * EMU_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		      -1, 0);
+	memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		      0);
 	assert_ptr_not_equal(memory, MAP_FAILED);
 	return 0;
 }
@@ -42,7 +44,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	assert_int_equal(munmap(memory, PAGES * EMU_PAGE), 0);
+	assert_int_equal(munmap(memory, PAGES * PAGE), 0);
 	assert_int_equal(ibv_dealloc_pd(pd), 0);
 	assert_int_equal(ibv_close_device(context), 0);
 	ibv_free_device_list(devices);
@@ -74,7 +76,7 @@ static bool hold(uint32_t key, bool local, uint32_t access, uint64_t address, ui
 
 static void keys_and_bounds(void **state)
 {
-	struct ibv_mr *mr = reg(memory, 2 * EMU_PAGE, FULL);
+	struct ibv_mr *mr = reg(memory, 2 * PAGE, FULL);
 	uint64_t start = (uintptr_t)memory;
 	struct emu_mr_slot *slot;
 	struct emu_pd other = { .nic = nic };
@@ -86,11 +88,11 @@ static void keys_and_bounds(void **state)
 	assert_int_equal(mr->lkey, mr->rkey & 0xffffff);
 	assert_true(hold(mr->rkey, false, IBV_ACCESS_REMOTE_WRITE, start + 5, 7, &at));
 	assert_ptr_equal(at, memory + 5);
-	assert_true(hold(mr->lkey, true, IBV_ACCESS_LOCAL_WRITE, start, 2 * EMU_PAGE, &at));
-	assert_true(hold(mr->rkey, false, 0, start + 2 * EMU_PAGE, 0, &at));
-	assert_false(hold(mr->rkey, false, 0, start + 2 * EMU_PAGE, 1, &at));
+	assert_true(hold(mr->lkey, true, IBV_ACCESS_LOCAL_WRITE, start, 2 * PAGE, &at));
+	assert_true(hold(mr->rkey, false, 0, start + 2 * PAGE, 0, &at));
+	assert_false(hold(mr->rkey, false, 0, start + 2 * PAGE, 1, &at));
 	assert_false(hold(mr->rkey, false, 0, start - 1, 1, &at));
-	assert_false(hold(mr->rkey, false, 0, start + 1, 2 * EMU_PAGE, &at));
+	assert_false(hold(mr->rkey, false, 0, start + 1, 2 * PAGE, &at));
 	assert_false(hold(mr->rkey, false, 0, start + 1, UINT64_MAX, &at));
 	assert_false(hold(mr->rkey, false, IBV_ACCESS_REMOTE_ATOMIC, start, 1, &at));
 	assert_false(hold(mr->rkey + (1u << EMU_MR_BITS), false, 0, start, 1, &at));
@@ -160,8 +162,8 @@ static void capabilities(void **state)
 	assert_int_equal(ibv_dereg_mr(mr), 0);
 	without.rdma_read = 0;
 	refused(memory, 10, IBV_ACCESS_REMOTE_READ, EOPNOTSUPP);
-	without.max_mr_size = EMU_PAGE;
-	refused(memory, EMU_PAGE + 1, 0, EINVAL);
+	without.max_mr_size = PAGE;
+	refused(memory, PAGE + 1, 0, EINVAL);
 	without.max_mr = 0;
 	refused(memory, 10, 0, ENOMEM);
 	nic->model = with;
@@ -169,8 +171,8 @@ static void capabilities(void **state)
 
 static void memory_that_is_not(void **state)
 {
-	char *hole = mmap(NULL, 3 * EMU_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
+	char *hole =
+		mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct ibv_mr *mr;
 
 	(void)state;
@@ -178,18 +180,18 @@ static void memory_that_is_not(void **state)
 	refused(memory, 0, FULL, EINVAL);
 	refused(memory, SIZE_MAX, FULL, EINVAL);
 	refused(NULL, 10, FULL, EFAULT);
-	assert_int_equal(munmap(hole + EMU_PAGE, EMU_PAGE), 0);
-	refused(hole, 3 * EMU_PAGE, FULL, EFAULT);
-	refused(hole + EMU_PAGE + 5, 1, FULL, EFAULT);
-	assert_int_equal(mprotect(hole, EMU_PAGE, PROT_READ), 0);
-	refused(hole, EMU_PAGE, FULL, EFAULT);
-	mr = reg(hole, EMU_PAGE, IBV_ACCESS_REMOTE_READ);
+	assert_int_equal(munmap(hole + PAGE, PAGE), 0);
+	refused(hole, 3 * PAGE, FULL, EFAULT);
+	refused(hole + PAGE + 5, 1, FULL, EFAULT);
+	assert_int_equal(mprotect(hole, PAGE, PROT_READ), 0);
+	refused(hole, PAGE, FULL, EFAULT);
+	mr = reg(hole, PAGE, IBV_ACCESS_REMOTE_READ);
 	assert_non_null(mr);
 	assert_int_equal(ibv_dereg_mr(mr), 0);
-	assert_int_equal(mprotect(hole, EMU_PAGE, PROT_NONE), 0);
-	refused(hole, EMU_PAGE, IBV_ACCESS_REMOTE_READ, EFAULT);
-	assert_int_equal(munmap(hole, EMU_PAGE), 0);
-	assert_int_equal(munmap(hole + 2 * EMU_PAGE, EMU_PAGE), 0);
+	assert_int_equal(mprotect(hole, PAGE, PROT_NONE), 0);
+	refused(hole, PAGE, IBV_ACCESS_REMOTE_READ, EFAULT);
+	assert_int_equal(munmap(hole, PAGE), 0);
+	assert_int_equal(munmap(hole + 2 * PAGE, PAGE), 0);
 }
 
 /* A key that was given back is not valid again for as long as generations last. */
@@ -258,9 +260,9 @@ static void *copier(void *argument)
 
 	while (!atomic_load(&race->stop)) {
 		if (!emu_mr_hold(nic, atomic_load(&race->key), false, emu_pd_of(pd), 0,
-				 (uintptr_t)race->page, EMU_PAGE, &slot, &at))
+				 (uintptr_t)race->page, PAGE, &slot, &at))
 			continue;
-		memset(at, 1, EMU_PAGE);
+		memset(at, 1, PAGE);
 		emu_mr_put(slot);
 		atomic_fetch_add(&race->held, 1);
 	}
@@ -276,7 +278,7 @@ static void give_back_under_use(void **state)
 	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, copier, &race), 0);
 	for (int i = 0; i < 2000 || atomic_load(&race.held) < 100; i++) {
-		mr = reg(memory, EMU_PAGE, FULL);
+		mr = reg(memory, PAGE, FULL);
 		assert_non_null(mr);
 		atomic_store(&race.key, mr->rkey);
 		if (i % 50 == 0)

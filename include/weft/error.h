@@ -58,6 +58,8 @@
 	  "use a device and a libfabric that do both (efa: RDMA write and libfabric 1.18), or do not ask for it") \
 	X(EGPU,         1024, 18, "CUDA's driver failed", \
 	  "read its name for the error; nvidia-smi, and Xid lines of dmesg, show more") \
+	X(EFORKED,      1025, 11, "weft was open in the parent when this process was forked", \
+	  "fork before weft_open(), or let the child call exec; the parent can go on") \
 	X(ENOTFOUND,    1100,  3, "no such key", "put it first; it may have expired") \
 	X(EKEYSIZE,     1101,  4, "the key has an impossible size", "use 1 to 4096 bytes") \
 	X(ETOOLARGE,    1102,  4, "the value is larger than allowed", \

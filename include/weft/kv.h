@@ -19,7 +19,7 @@
  *
  * Threads. One thread at a time may use a client and its operations; several threads use several
  * clients, or a lock. Nothing moves unless one of the client's functions is running. A thread of
- * the library's own sends heartbeats.
+ * the library's own sends heartbeats. Forks and cancellation: as weft/weft.h says.
  *
  * Time. Timeouts are nanoseconds from the call; WEFT_FOREVER: no limit. An operation ends by its
  * timeout at the latest, whatever the server does.

@@ -16,6 +16,18 @@
  * used by one thread at a time in either mode. Callbacks run inside progress, on the owner thread
  * in thread mode; they may call any function that does not wait.
  *
+ * Forks. What is open stays the parent's, which goes on. In a child of fork(), and in its children,
+ * every function that would do more than read memory returns -WEFT_EFORKED, weft_open() and
+ * weft_providers() too, and weft_close() and its like do nothing. The child may call exec, _exit()
+ * or exit(). A program that is to use weft in child processes forks before it opens an engine.
+ * Descriptors are closed by exec; those of a child that only goes on keep connections over tcp
+ * open, so peers may learn the end of the parent late. Registered memory stays the parent's to the
+ * device where the kernel copies pinned pages for the child (Linux 5.13).
+ *
+ * Cancellation. No function is a cancellation point: a thread that is cancelled (pthread_cancel(),
+ * deferred) ends its call, with its callbacks, first. Who cancels threads gives waits a timeout.
+ * Asynchronous cancellation is not supported.
+ *
  * Time. Timeouts are nanoseconds from the call. 0 means "do not wait", WEFT_FOREVER no limit.
  *
  * Structures begin with their size (set .size = sizeof(x)); unknown trailing bytes must be zero,

@@ -48,9 +48,12 @@ int weft_batch_open(struct weft *weft, const struct weft_batch_opts *opts, struc
 	batch->first_bad = -1;
 	batch->on_done = known.on_done;
 	batch->ctx = known.ctx;
-	engine_run(weft, add_batch, batch);
-	*ret = batch;
-	return 0;
+	rc = engine_run(weft, add_batch, batch);
+	if (rc)
+		mem_free(batch);
+	else
+		*ret = batch;
+	return rc;
 }
 
 void batch_free(struct weft_batch *batch)
@@ -108,11 +111,7 @@ int weft_submit(struct weft_batch *batch, uint64_t timeout_ns)
 	batch->submitted_ns = clock_ns();
 	batch->left = batch->count;
 	atomic_store_explicit(&batch->state, BATCH_ACTIVE, memory_order_relaxed);
-	if (engine_is_owner(weft)) {
-		batch_start(batch, batch->submitted_ns);
-		return 0;
-	}
-	return engine_push_batch(weft, batch);
+	return engine_submit(weft, batch);
 }
 
 void batch_end(struct weft_batch *batch)
@@ -242,9 +241,9 @@ static bool has_ended(void *arg)
 
 int weft_batch_poll(struct weft_batch *batch)
 {
-	if (!has_ended(batch) && !batch->weft->thread_mode && engine_is_owner(batch->weft))
-		engine_step(batch->weft, true);
-	return has_ended(batch);
+	int rc = has_ended(batch) ? 0 : engine_poll(batch->weft);
+
+	return rc ? rc : has_ended(batch);
 }
 
 int weft_batch_wait(struct weft_batch *batch, uint64_t timeout_ns)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/fork.h"
 #include "engine/gpu.h"
 
 #define LINE_MAX_BYTES 256
@@ -249,6 +250,8 @@ int weft_dump(struct weft *weft, weft_dump_fn fn, void *ctx)
 
 	if (!weft || !fn)
 		return err_set(-EINVAL, "engine or fn is NULL");
+	if (fork_refuses())
+		return fork_refused();
 	say_engine(&dump, weft);
 	say_errors(&dump, weft);
 	say_latencies(&dump, weft);

@@ -9,8 +9,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fork.h"
 #include "engine/attach.h"
 #include "engine/engine.h"
 #include "engine/gpu.h"
@@ -187,13 +189,34 @@ static void free_engine(struct weft *weft)
 	if (weft->bell_fd >= 0)
 		close(weft->bell_fd);
 	mem_free(weft);
+	fork_close();
+}
+
+static int new_engine(struct weft **ret, const struct weft_opts *opts)
+{
+	struct weft *weft;
+	int rc = fork_open();
+
+	if (rc)
+		return rc;
+	weft = mem_aligned(64, sizeof(*weft));
+	if (!weft) {
+		fork_close();
+		return err_set(-ENOMEM, "out of memory");
+	}
+	memset(weft, 0, sizeof(*weft));
+	init_lists(weft);
+	apply_opts(weft, opts);
+	*ret = weft;
+	return 0;
 }
 
 int weft_open(struct weft **ret, const struct weft_opts *opts)
 {
 	struct weft_opts known = { .size = sizeof(known) };
-	struct weft *weft;
+	struct weft *weft = NULL;
 	int rc = 0;
+	CANCEL_HELD;
 
 	if (!ret)
 		return err_set(-EINVAL, "ret is NULL");
@@ -202,14 +225,10 @@ int weft_open(struct weft **ret, const struct weft_opts *opts)
 	opts = &known;
 	if (!rc)
 		rc = check_opts(opts);
+	if (!rc)
+		rc = new_engine(&weft, opts);
 	if (rc)
 		return rc;
-	weft = mem_aligned(64, sizeof(*weft));
-	if (!weft)
-		return err_set(-ENOMEM, "out of memory");
-	memset(weft, 0, sizeof(*weft));
-	init_lists(weft);
-	apply_opts(weft, opts);
 	rc = open_tables(weft);
 	if (!rc)
 		rc = open_fds(weft);
@@ -349,8 +368,9 @@ static void drain(struct weft *weft)
 void weft_close(struct weft *weft)
 {
 	struct list *link, *after;
+	CANCEL_HELD;
 
-	if (!weft)
+	if (!weft || fork_refuses()) /* in a child all of it is the parent's */
 		return;
 	engine_close_attached(weft);
 	if (weft->thread_mode)

@@ -356,15 +356,22 @@ static inline struct rail *way_rail(const struct weft *weft, const struct way *w
 	return &weft->rails[way->first + i];
 }
 
-/* --- progress.c --- */
+/* --- enter.c: for the API. -WEFT_EFORKED in a child of fork(). --- */
 /* Runs fn on the owner and returns its code; the detail of an error comes along. */
 int engine_run(struct weft *weft, int (*fn)(struct weft *weft, void *arg), void *arg);
+/* Waits until ready() or the deadline, progressing; 0, or -EAGAIN. -EDEADLK in a callback. */
+int engine_wait(struct weft *weft, bool (*ready)(void *arg), void *arg, uint64_t deadline_ns);
+int engine_submit(struct weft *weft, struct weft_batch *batch);
+int engine_poll(struct weft *weft); /* one round, where the caller drives */
+
+/* --- progress.c --- */
+int engine_call_run(struct weft *weft, int (*fn)(struct weft *weft, void *arg), void *arg);
 bool engine_is_owner(const struct weft *weft);
 int engine_push_batch(struct weft *weft, struct weft_batch *batch);
 /* One round over rails, queue, timers. Returns the number of events. */
 int engine_step(struct weft *weft, bool all_rails);
-/* Waits until ready() or the deadline, progressing; 0, or -EAGAIN. -EDEADLK in a callback. */
-int engine_wait(struct weft *weft, bool (*ready)(void *arg), void *arg, uint64_t deadline_ns);
+int engine_wait_for(struct weft *weft, bool (*ready)(void *arg), void *arg, uint64_t deadline_ns);
+int engine_progress(struct weft *weft, uint64_t timeout_ns);
 /* Something that a waiter may wait for has happened. */
 void engine_signal(struct weft *weft);
 int engine_thread_start(struct weft *weft);

@@ -71,7 +71,9 @@ int weft_errors(struct weft *weft, struct weft_error_count *counts, int max)
 	int n = 0, rc;
 	uint32_t i;
 
-	engine_run(weft, get_errors, rows);
+	rc = engine_run(weft, get_errors, rows);
+	if (rc)
+		return rc;
 	for (i = 0; i < ERROR_ROWS; i++) {
 		if (!rows[i].transfers && !rows[i].operations && !rows[i].refused)
 			continue;

@@ -21,8 +21,10 @@ static int get_stats(struct weft *weft, void *arg)
 int weft_stats(struct weft *weft, struct weft_stats *stats)
 {
 	struct weft_stats ours;
+	int rc = engine_run(weft, get_stats, &ours);
 
-	engine_run(weft, get_stats, &ours);
+	if (rc)
+		return rc;
 	return sized_out(stats, &ours, sizeof(ours), "weft_stats");
 }
 
@@ -120,9 +122,9 @@ int weft_peer_info(const struct weft_peer *peer, struct weft_peer_info *info)
 {
 	struct weft_peer_info ours;
 	struct peer_query query = { .peer = peer, .info = &ours };
+	int rc = engine_run(peer->weft, get_peer, &query);
 
-	engine_run(peer->weft, get_peer, &query);
-	return sized_out(info, &ours, sizeof(ours), "weft_peer_info");
+	return rc ? rc : sized_out(info, &ours, sizeof(ours), "weft_peer_info");
 }
 
 void info_path(const struct weft_peer *peer, uint32_t index, struct weft_path_info *info)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <weft/memory.h>
 
+#include "base/cancel.h"
 #include "base/err.h"
 #include "engine/engine.h"
 
@@ -137,6 +138,7 @@ int weft_alloc(size_t len, uint32_t pages, struct weft_memory *memory)
 {
 	struct weft_memory ours = { .size = sizeof(ours) };
 	int rc = -EINVAL;
+	CANCEL_HELD;
 
 	pages = pages ? pages : WEFT_PAGES_2M | WEFT_PAGES_ANY;
 	if (!len || len > SIZE_MAX - GIB || pages & ~(uint32_t)ALL_PAGES)

@@ -81,7 +81,10 @@ static bool has_taken(void *arg)
 {
 	struct receive *r = arg;
 
-	engine_run(r->weft, take, r);
+	int rc = engine_run(r->weft, take, r);
+
+	if (rc == -WEFT_EFORKED)
+		r->rc = rc;
 	return r->rc != -EAGAIN;
 }
 
@@ -98,6 +101,8 @@ int weft_receive(struct weft *weft, void *buf, size_t *len, struct weft_peer **r
 		if (rc)
 			return rc;
 	}
+	if (r.rc == -WEFT_EFORKED)
+		return r.rc;
 	*len = r.len;
 	if (r.rc)
 		return err_set(r.rc, "the message has %zu bytes", r.len);

@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/err.h"
+#include "base/fork.h"
 #include "engine/gpu.h"
 #include "engine/near.h"
 #include "engine/open.h"
@@ -343,7 +345,12 @@ int weft_providers(struct weft_provider_info *infos, int max)
 	struct port_device *devices = mem_array(DEVICES_MAX, sizeof(*devices));
 	const struct provider *p;
 	int total = 0, n, i;
+	CANCEL_HELD;
 
+	if (fork_refuses()) {
+		mem_free(devices);
+		return fork_refused();
+	}
 	if (!devices)
 		return err_set(-ENOMEM, "out of memory");
 	for (p = providers; p->name; p++) {

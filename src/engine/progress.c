@@ -68,7 +68,7 @@ static void wake_owner(struct weft *weft)
 			return; /* the counter is full: it is awake */
 }
 
-int engine_run(struct weft *weft, int (*fn)(struct weft *weft, void *arg), void *arg)
+int engine_call_run(struct weft *weft, int (*fn)(struct weft *weft, void *arg), void *arg)
 {
 	struct engine_call call = { .fn = fn, .arg = arg };
 
@@ -353,7 +353,7 @@ static int wait_thread(struct weft *weft, bool (*ready)(void *arg), void *arg, u
 	}
 }
 
-int engine_wait(struct weft *weft, bool (*ready)(void *arg), void *arg, uint64_t deadline_ns)
+int engine_wait_for(struct weft *weft, bool (*ready)(void *arg), void *arg, uint64_t deadline_ns)
 {
 	if (!engine_is_owner(weft))
 		return wait_thread(weft, ready, arg, deadline_ns);
@@ -372,7 +372,7 @@ static bool sequence_moved(void *arg)
 	return atomic_load_explicit(&wait->weft->sequence, memory_order_acquire) != wait->seen;
 }
 
-int weft_progress(struct weft *weft, uint64_t timeout_ns)
+int engine_progress(struct weft *weft, uint64_t timeout_ns)
 {
 	struct {
 		struct weft *weft;
@@ -384,8 +384,8 @@ int weft_progress(struct weft *weft, uint64_t timeout_ns)
 
 	if (!engine_is_owner(weft)) {
 		wait.seen = atomic_load_explicit(&weft->sequence, memory_order_acquire);
-		return engine_wait(weft, sequence_moved, &wait,
-				   clock_deadline(clock_ns(), timeout_ns)) == 0;
+		return engine_wait_for(weft, sequence_moved, &wait,
+				       clock_deadline(clock_ns(), timeout_ns)) == 0;
 	}
 	if (weft->in_progress)
 		return err_set(-EDEADLK, "progress inside a callback");
@@ -398,14 +398,6 @@ int weft_progress(struct weft *weft, uint64_t timeout_ns)
 		n = engine_step(weft, false);
 	}
 	return n;
-}
-
-int weft_fd(struct weft *weft)
-{
-	if (!weft->thread_mode)
-		return err_set(-EOPNOTSUPP, "the caller drives this engine: nobody would signal");
-	atomic_store_explicit(&weft->fd_used, true, memory_order_relaxed);
-	return weft->event_fd;
 }
 
 /* --- the owner thread --- */

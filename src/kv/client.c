@@ -182,11 +182,17 @@ static int open_parts(struct weft_kv *kv)
 int client_open(struct weft_kv **ret, const struct weft_kv_opts *opts,
 		const struct control_ops *ops, void *arg)
 {
-	struct weft_kv *kv = mem_zalloc(sizeof(*kv));
-	int rc;
+	struct weft_kv *kv;
+	int rc = fork_open();
+	CANCEL_HELD;
 
-	if (!kv)
+	if (rc)
+		return rc;
+	kv = mem_zalloc(sizeof(*kv));
+	if (!kv) {
+		fork_close();
 		return -ENOMEM;
+	}
 	init_parts(kv);
 	kv->ops = ops;
 	kv->ops_arg = arg;
@@ -214,8 +220,9 @@ static void say_bye(struct weft_kv *kv)
 void weft_kv_close(struct weft_kv *kv)
 {
 	char text[ERR_DETAIL_MAX];
+	CANCEL_HELD;
 
-	if (!kv)
+	if (!kv || fork_refuses()) /* in a child all of it is the parent's */
 		return;
 	/* A failed open reports why, not what closing says. */
 	strncpy(text, weft_error_detail(), sizeof(text) - 1);
@@ -236,5 +243,6 @@ void weft_kv_close(struct weft_kv *kv)
 	mem_free(kv->devices);
 	mem_free(kv->bind_addr);
 	mem_free(kv);
+	fork_close();
 	err_set(0, "%s", text);
 }

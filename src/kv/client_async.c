@@ -81,6 +81,8 @@ int weft_kv_delete_start(struct weft_kv *kv, const void *key, size_t key_len,
 
 int weft_kv_op_poll(struct weft_kv_op *op)
 {
+	if (fork_refuses())
+		return fork_refused();
 	if (!op_ended(op))
 		client_progress(op->kv, 0);
 	return op_ended(op);
@@ -90,6 +92,8 @@ int weft_kv_op_wait(struct weft_kv_op *op, uint64_t timeout_ns)
 {
 	uint64_t deadline_ns = clock_deadline(clock_ns(), timeout_ns), now_ns;
 
+	if (fork_refuses())
+		return fork_refused();
 	while (!op_ended(op)) {
 		now_ns = clock_ns();
 		client_progress(op->kv, now_ns < deadline_ns ? deadline_ns - now_ns : 0);
@@ -114,14 +118,20 @@ int weft_kv_op_result(const struct weft_kv_op *op, struct weft_kv_info *ret)
 
 void weft_kv_op_cancel(struct weft_kv_op *op)
 {
-	op_cancel(op, -WEFT_ECANCELLED, "cancelled by the caller");
+	CANCEL_HELD;
+
+	if (!fork_refuses())
+		op_cancel(op, -WEFT_ECANCELLED, "cancelled by the caller");
 }
 
 int weft_kv_op_quiesce(struct weft_kv_op *op, uint64_t timeout_ns)
 {
 	uint64_t deadline_ns = clock_deadline(clock_ns(), timeout_ns), now_ns;
 	struct weft_kv *kv = op->kv;
+	CANCEL_HELD;
 
+	if (fork_refuses())
+		return fork_refused();
 	for (;;) {
 		if (op->state.phase == OP_QUIET)
 			return 0;
@@ -139,7 +149,10 @@ int weft_kv_op_quiesce(struct weft_kv_op *op, uint64_t timeout_ns)
 
 void weft_kv_op_close(struct weft_kv_op *op)
 {
-	op_close(op);
+	CANCEL_HELD;
+
+	if (!fork_refuses())
+		op_close(op);
 }
 
 int weft_kv_progress(struct weft_kv *kv, uint64_t timeout_ns)
@@ -148,6 +161,8 @@ int weft_kv_progress(struct weft_kv *kv, uint64_t timeout_ns)
 	uint32_t active = kv->active_count;
 	int count;
 
+	if (fork_refuses())
+		return fork_refused();
 	do {
 		count = client_progress(kv, now_ns < deadline_ns ? deadline_ns - now_ns : 0);
 		now_ns = clock_ns();

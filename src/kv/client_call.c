@@ -45,6 +45,7 @@ static int run(struct weft_kv *kv, const struct op_args *args, struct wire_msg *
 int call_run(struct weft_kv *kv, struct op_args *args, bool once, struct wire_msg *reply,
 	     size_t *got_ret)
 {
+	CANCEL_HELD;
 	int rc = run(kv, args, reply, got_ret);
 
 	return may_repeat(rc, once) ? run(kv, args, reply, got_ret) : rc;
@@ -290,6 +291,7 @@ int64_t weft_kv_list(struct weft_kv *kv, const void *prefix, size_t prefix_len, 
 	};
 	int64_t count = 0, rc;
 	size_t got = 0;
+	CANCEL_HELD;
 
 	args.data = mem_alloc(args.room);
 	if (!args.data)

@@ -20,7 +20,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/cancel.h"
 #include "base/err.h"
+#include "base/fork.h"
 #include "base/list.h"
 #include "kv/arena.h"
 #include "kv/client.h"

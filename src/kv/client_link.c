@@ -159,7 +159,10 @@ int client_ensure(struct weft_kv *kv)
 	uint64_t deadline_ns;
 	char text[ERR_DETAIL_MAX];
 	int rc = atomic_load_explicit(&kv->lost, memory_order_relaxed);
+	CANCEL_HELD;
 
+	if (fork_refuses())
+		return fork_refused();
 	if (kv->weft && !rc)
 		return 0;
 	client_disconnect(kv, rc ? rc : -WEFT_EPEERGONE);

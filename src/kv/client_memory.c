@@ -76,6 +76,7 @@ int weft_kv_register(struct weft_kv *kv, void *base, size_t len, struct weft_kv_
 	struct weft_kv_memory *memory;
 	uint32_t i = 1;
 	int rc;
+	CANCEL_HELD;
 
 	if (!base || !len)
 		return err_set(-EINVAL, "memory of %zu bytes", len);
@@ -106,7 +107,10 @@ int weft_kv_unregister(struct weft_kv_memory *memory, uint64_t timeout_ns)
 {
 	struct weft_kv *kv = memory->kv;
 	int rc = 0;
+	CANCEL_HELD;
 
+	if (fork_refuses())
+		return fork_refused();
 	if (kv->weft && !atomic_load(&kv->lost))
 		(void)tell(kv, WIRE_DETACH, memory->index, NULL, 0);
 	if (kv->weft && memory->region)

@@ -309,7 +309,10 @@ int op_start(struct weft_kv *kv, struct op_args *args, struct weft_kv_op **ret)
 	struct list *link = list_first(&kv->idle);
 	struct weft_kv_op *op;
 	int rc = atomic_load_explicit(&kv->lost, memory_order_relaxed);
+	CANCEL_HELD;
 
+	if (fork_refuses())
+		return fork_refused();
 	if (rc)
 		return err_set(rc, "the connection to %s is lost", kv->server_addr);
 	if (!link)
@@ -383,6 +386,7 @@ static void look_at_quarantine(struct weft_kv *kv)
  */
 int client_progress(struct weft_kv *kv, uint64_t timeout_ns)
 {
+	CANCEL_HELD;
 	uint64_t now_ns = clock_ns(), next_ns = look_at_active(kv, now_ns);
 	int count;
 

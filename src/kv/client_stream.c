@@ -244,6 +244,7 @@ int stream_get(struct weft_kv *kv, struct stream_get *get)
 	struct wire_msg reply;
 	size_t room, got;
 	void *part;
+	CANCEL_HELD;
 	int rc = client_ensure(kv);
 
 	if (rc)
@@ -420,6 +421,7 @@ int stream_put(struct weft_kv *kv, struct stream_put *put)
 {
 	size_t len = put->total ? (size_t)put->total : 1;
 	void *part;
+	CANCEL_HELD;
 	int rc = client_ensure(kv);
 
 	if (rc)

@@ -4,8 +4,10 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fork.h"
 #include "engine/attach.h"
 #include "segment/directory.h"
 #include "segment/tcp.h"
@@ -104,9 +106,12 @@ int weft_publisher_open(struct weft *weft, const char *address,
 	struct tcp_settings tcp;
 	struct place place;
 	int rc;
+	CANCEL_HELD;
 
 	if (!weft || !ret)
 		return err_set(-EINVAL, "engine or ret is NULL");
+	if (fork_refuses())
+		return fork_refused();
 	rc = read_opts(opts, &known, &tcp);
 	if (!rc)
 		rc = place_parse(&place, address);
@@ -138,7 +143,9 @@ int weft_publisher_open(struct weft *weft, const char *address,
 
 void weft_publisher_close(struct weft_publisher *publisher)
 {
-	if (!publisher)
+	CANCEL_HELD;
+
+	if (!publisher || fork_refuses())
 		return;
 	engine_detach(&publisher->attached);
 	close_attached(&publisher->attached);
@@ -214,7 +221,10 @@ static int offer(struct weft_publisher *publisher, const char *name, struct weft
 int weft_publish(struct weft_publisher *publisher, const char *name, struct weft_region *region)
 {
 	int rc;
+	CANCEL_HELD;
 
+	if (fork_refuses())
+		return fork_refused();
 	if (!publisher || !region || region->weft != publisher->attached.weft)
 		return err_set(-EINVAL, "no publisher, or no region of its engine");
 	rc = name_check(name);
@@ -255,7 +265,10 @@ int weft_withdraw(struct weft_publisher *publisher, const char *name, uint64_t t
 {
 	struct published *published = NULL;
 	int rc;
+	CANCEL_HELD;
 
+	if (fork_refuses())
+		return fork_refused();
 	if (!publisher)
 		return err_set(-EINVAL, "publisher is NULL");
 	rc = name_check(name);
@@ -281,7 +294,10 @@ int weft_withdraw(struct weft_publisher *publisher, const char *name, uint64_t t
 int weft_publisher_stats(struct weft_publisher *publisher, struct weft_publisher_stats *stats)
 {
 	struct weft_publisher_stats now = { .size = sizeof(now) };
+	CANCEL_HELD;
 
+	if (fork_refuses())
+		return fork_refused();
 	if (!publisher)
 		return err_set(-EINVAL, "publisher is NULL");
 	if (publisher->is_tcp)

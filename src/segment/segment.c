@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fork.h"
 #include "engine/attach.h"
 #include "segment/directory.h"
 
@@ -275,9 +277,12 @@ static int open_segment(struct weft *weft, const struct weft_directory *director
 	uint64_t deadline_ns = clock_deadline(clock_ns(), timeout_ns);
 	struct weft_segment *segment;
 	int rc;
+	CANCEL_HELD;
 
 	if (!weft || !ret)
 		return err_set(-EINVAL, "engine or ret is NULL");
+	if (fork_refuses())
+		return fork_refused();
 	segment = mem_zalloc(sizeof(*segment));
 	if (!segment)
 		return err_set(-ENOMEM, "out of memory");
@@ -315,9 +320,12 @@ int weft_segment_refresh(struct weft_segment *segment, uint64_t timeout_ns)
 {
 	struct update update;
 	int rc;
+	CANCEL_HELD;
 
 	if (!segment)
 		return err_set(-EINVAL, "segment is NULL");
+	if (fork_refuses())
+		return fork_refused();
 	rc = make_update(segment, clock_deadline(clock_ns(), timeout_ns), &update);
 	if (rc)
 		return err_prefix(rc, "opening %s", segment->address);
@@ -332,6 +340,8 @@ int weft_segment_close(struct weft_segment *segment)
 
 	if (!segment)
 		return 0;
+	if (fork_refuses())
+		return fork_refused();
 	while (segment->count) {
 		rc = close_part(segment->parts[segment->count - 1]);
 		if (rc)

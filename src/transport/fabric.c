@@ -257,6 +257,8 @@ static int open_info(struct port *port, const struct port_opts *opts)
 	return fabric_getinfo(opts->provider, opts->device, opts->bind_addr, false, &port->info);
 }
 
+static void fabric_close(struct port *port);
+
 static int fabric_open(struct port **ret, const struct port_opts *opts)
 {
 	struct port *port = calloc(1, sizeof(*port));
@@ -290,6 +292,11 @@ static int fabric_open(struct port **ret, const struct port_opts *opts)
 		rc = fabric_local_open(port);
 	if (rc)
 		goto close_buffers;
+	rc = fabric_sockets_open(port);
+	if (rc) {
+		fabric_close(port);
+		return rc;
+	}
 	*ret = port;
 	return 0;
 close_buffers:
@@ -322,6 +329,7 @@ static void destroy(struct port *port)
 	free(port->rx);
 	fi_freeinfo(port->info);
 	free(port->local);
+	free(port->sockets);
 	map_fini(&port->newest);
 	free(port);
 }

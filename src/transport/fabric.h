@@ -56,15 +56,18 @@ struct port {
 	uint32_t direct_size, direct_head, direct_tail;
 	struct fabric_slot *rx_repost; /* handed out by the last poll */
 	uint32_t polls;
-	uint32_t addresses;         /* inserted */
-	struct map newest;          /* see fabric_av.c */
-	size_t inject;              /* messages up to this size are injected */
-	bool emulated;              /* port_limits.emulated */
-	uint8_t write_by, read_by;  /* port_limits.write_by, read_by */
-	bool late_errors;           /* port_limits.late_errors */
-	bool gpus_asked;            /* port_opts.gpus */
-	const char *no_gpus;        /* port_limits.no_gpus */
-	int fd;                     /* to sleep on; -1: none */
+	uint32_t addresses;             /* inserted */
+	struct map newest;              /* see fabric_av.c */
+	size_t inject;                  /* messages up to this size are injected */
+	bool emulated;                  /* port_limits.emulated */
+	uint8_t write_by, read_by;      /* port_limits.write_by, read_by */
+	bool late_errors;               /* port_limits.late_errors */
+	bool gpus_asked;                /* port_opts.gpus */
+	const char *no_gpus;            /* port_limits.no_gpus */
+	int fd;                         /* to sleep on; -1: none */
+	struct fabric_sockets *sockets; /* where the provider has any; else NULL */
+	uint64_t sockets_ns;            /* when to look for new ones; 0: no more */
+	uint64_t sockets_rest_ns;       /* not before, since looking takes time */
 	uint64_t next_key;          /* of a random sequence, where the application chooses keys */
 	struct fabric_local *local; /* same-process ends of host-local providers; else NULL */
 	char error_text[256];
@@ -120,6 +123,12 @@ bool fabric_local_gone(struct port *port, uint64_t dest);
 /* fabric_guard.c: file names a segment in /dev/shm that port uses, its own or a peer's. */
 int fabric_guard_add(const struct port *port, const char *file);
 void fabric_guard_drop(const struct port *port);
+
+/* fabric_sockets.c: keeps sockets of the provider from programs that are started. */
+int fabric_sockets_open(struct port *port);
+void fabric_sockets_met(struct port *port, const void *address, size_t len);
+void fabric_sockets_changed(struct port *port);
+void fabric_sockets_look(struct port *port);
 
 int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *ret_dest);
 void fabric_forget(struct port *port, uint64_t dest, enum port_forget why);

@@ -69,6 +69,7 @@ int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *re
 			       rc < 0 ? fi_strerror(-rc) : "address refused");
 	port->addresses++;
 	newest_note(port, addr, len, dest);
+	fabric_sockets_met(port, addr, len);
 	if (port->local)
 		fabric_local_connected(port, addr, dest);
 	*ret_dest = dest;

@@ -268,6 +268,8 @@ int fabric_poll(struct port *port, struct event *events)
 		repost(port);
 	if (++port->polls % EQ_INTERVAL == 0)
 		drain_eq(port);
+	if (port->sockets_ns)
+		fabric_sockets_look(port);
 	forget_errno();
 	rc = fi_cq_read(port->cq, entries, PORT_EVENTS_MAX);
 	if (rc == -FI_EAGAIN)
@@ -275,6 +277,8 @@ int fabric_poll(struct port *port, struct event *events)
 	for (i = 0; i < rc; i++)
 		if (completion(port, &entries[i], &events[n]))
 			n++;
+	if (rc == -FI_EAVAIL)
+		fabric_sockets_changed(port); /* connections may be made anew */
 	if (rc == -FI_EAVAIL && completion_error(port, &events[n]))
 		n++;
 	else if (rc < 0 && rc != -FI_EAVAIL && rc != -FI_EINTR) {

@@ -83,6 +83,7 @@ extern const struct conform_case cases_guard[];
 extern const struct conform_case cases_revoke[];
 extern const struct conform_case cases_descriptor[];
 extern const struct conform_case cases_end[];
+extern const struct conform_case cases_fork[];
 extern const struct conform_case cases_frozen[];
 extern const struct conform_case cases_gone[];
 extern const struct conform_case cases_restart[];
@@ -107,6 +108,8 @@ _Noreturn void conform_skip(const char *format, ...) __attribute__((format(print
 void conform_needs_rails(const struct conform *c, uint32_t rails);
 /* How many entries /proc/self/fd has, those of the look itself among them: to compare two looks. */
 int conform_descriptors(void);
+/* Notes what each of them is. */
+void conform_note_descriptors(void);
 /* A diagnostic line in the output. */
 void conform_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Remembers where the case is, for the watchdog's report. */

@@ -21,6 +21,7 @@
 
 #include "child.h"
 #include "conform.h"
+#include "fork.h"
 #include "verdict.h"
 
 static const struct conform_row rows[] = {
@@ -59,6 +60,7 @@ static const struct conform_case *const tables[] = {
 	cases_guard, cases_revoke,  cases_key,    cases_descriptor, cases_end,     cases_frozen,
 	cases_gone,  cases_restart, cases_choice, cases_rdma,       cases_errors,  cases_stats,
 	cases_path,  cases_thread,  cases_alloc,  cases_region,     cases_split,
+	cases_fork,
 };
 
 static const char *const mode_names[] = { "thread", "manual" };
@@ -305,6 +307,8 @@ int main(int argc, char **argv)
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	if (argc > 1 && !strcmp(argv[1], CHILD_FLAG))
 		return child_main(argc, argv);
+	if (argc > 1 && !strcmp(argv[1], DESCRIPTORS_FLAG))
+		return descriptors_main();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'p')

@@ -179,6 +179,22 @@ int conform_descriptors(void)
 	return count;
 }
 
+void conform_note_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	char text[256];
+	ssize_t n;
+
+	while (dir && (entry = readdir(dir))) {
+		n = readlinkat(dirfd(dir), entry->d_name, text, sizeof(text));
+		if (n > 0)
+			conform_note("%s: %.*s", entry->d_name, (int)n, text);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 void verdict_started(int pid)
 {
 	if (verdict_out && verdict_out->pid_count < VERDICT_PIDS_MAX)

@@ -287,10 +287,12 @@ static uint64_t left_over(struct run *r)
 		stats.in_flight + stats.quarantined + stats.submitted + stats.regions + stats.peers;
 
 	if (left)
-		conform_note(
-			"left: %llu in flight, %llu quarantined, %llu submitted, %llu regions",
-			(unsigned long long)stats.in_flight, (unsigned long long)stats.quarantined,
-			(unsigned long long)stats.submitted, (unsigned long long)stats.regions);
+		conform_note("left: %llu in flight, %llu quarantined, %llu submitted, %llu "
+			     "regions, %llu peers",
+			     (unsigned long long)stats.in_flight,
+			     (unsigned long long)stats.quarantined,
+			     (unsigned long long)stats.submitted, (unsigned long long)stats.regions,
+			     (unsigned long long)stats.peers);
 	return left;
 }
 
@@ -316,10 +318,11 @@ static void close_all(struct run *r)
 	r->cell->out->leaks = left_over(r);
 	net_close(&r->net, r->weft);
 	files = conform_descriptors();
-	if (files > r->files)
-		conform_note("left: %d descriptors", files - r->files);
-	if (files > r->files)
+	if (files > r->files) {
+		conform_note("left: %d descriptors, of these:", files - r->files);
+		conform_note_descriptors();
 		r->cell->out->leaks += (uint64_t)(files - r->files);
+	}
 	for (uint32_t i = 0; i < r->peers; i++) {
 		if (i || target_lives(r))
 			child_close(&r->child[i], &r->net);
