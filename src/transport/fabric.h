@@ -60,6 +60,7 @@ struct port {
 	struct map newest;          /* see fabric_av.c */
 	size_t inject;              /* messages up to this size are injected */
 	bool emulated;              /* port_limits.emulated */
+	bool keeps_pins;            /* port_limits.keeps_pins */
 	uint8_t write_by, read_by;  /* port_limits.write_by, read_by */
 	bool late_errors;           /* port_limits.late_errors */
 	int fd;                     /* to sleep on; -1: none */
@@ -131,5 +132,7 @@ const char *fabric_explain(struct port *port);
 
 int fabric_pin(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret);
 void fabric_unpin(struct port *port, struct pin *pin);
+/* Whether closed registrations go on, as far as that can be seen; what follows is logged. */
+bool fabric_keeps_pins(struct port *port);
 
 #endif /* WEFT_TRANSPORT_FABRIC_H */

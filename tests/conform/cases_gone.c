@@ -98,7 +98,7 @@ static void check_ended(const struct weft_batch *batch)
 static void kill_in_mid_transfer(const struct conform *c, bool read)
 {
 	struct weft_batch *batch;
-	uint64_t start_ns;
+	uint64_t start_ns, other_ns, longest_ns = 0;
 	struct killing k;
 	pid_t pid;
 
@@ -111,10 +111,14 @@ static void kill_in_mid_transfer(const struct conform *c, bool read)
 	child_kill(&k.victim);
 	while (weft_batch_poll(batch) == 0) {
 		check(clock_ns() - start_ns < deadline_ns + CONFORM_SLACK_NS);
+		other_ns = clock_ns();
 		check_ok(killing_write(&k, k.to_other, CONFORM_LIMIT_NS));
+		other_ns = clock_ns() - other_ns;
+		longest_ns = other_ns > longest_ns ? other_ns : longest_ns;
 	}
-	conform_note("ended %llu ms after the start",
-		     (unsigned long long)((clock_ns() - start_ns) / NSEC_PER_MSEC));
+	conform_note("ended %llu ms after the start; the longest write to the other took %llu ms",
+		     (unsigned long long)((clock_ns() - start_ns) / NSEC_PER_MSEC),
+		     (unsigned long long)(longest_ns / NSEC_PER_MSEC));
 	check_ended(batch);
 	until(&k.net, atomic_load(&k.gone) == 1);
 	check_int(net_stats(k.a).peers_gone, 1);
