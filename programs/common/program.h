@@ -23,8 +23,8 @@ int program_start(const struct opt_table *table, int argc, char **argv, void *va
 		  struct opt_result *result);
 
 /*
- * Sets what libfabric reads of the environment when it is first used, where the user has not. Before
- * any engine, and any thread.
+ * Sets what libfabric reads of the environment when it is first used, where the user has not.
+ * Before any engine, and any thread.
  */
 void program_fabric(void);
 

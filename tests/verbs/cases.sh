@@ -6,11 +6,10 @@
 # Before: build is the build folder, CACHE as for vm.sh.
 
 # shellcheck disable=SC2034 # for run.sh
-CASES=(kv kv_on_grpc copy client_machine_killed server_machine_killed)
+CASES=(kv kv_on_grpc copy client_machine_killed server_machine_killed receiver_machine_killed)
 JOB_S=240      # for what takes seconds on an idle machine
 SERVE_S=600    # for what runs as long as a case
-TIMEOUT=10s    # of clients whose server goes
-BIG_MIB=32     # takes long enough to be killed in the middle of
+BIG_MIB=64     # takes long enough to be killed in the middle of
 UNDERWAY=500   # packets of 4 KiB that have come: so it is under way
 PORT=7400
 RXE=/sys/class/infiniband/rxe0/ports/1/hw_counters
@@ -72,7 +71,7 @@ says() {
 
 # A server in a machine; server is the job.
 serve() {
-	start "$1" "$SERVE_S" "exec \$weft serve --listen-addr $(vm_address "$1"):$PORT --memory-mb 64 \
+	start "$1" "$SERVE_S" "exec \$weft serve --listen-addr $(vm_address "$1"):$PORT --memory-mb 96 \
 		--provider verbs --session-timeout 5s"
 	server=$job
 	says "$1" "$server" 'ready on'
@@ -156,6 +155,21 @@ underway() { # NODE BEFORE
 	does "$1" "while test \$((\$(cat $RXE/rcvd_pkts) - $2)) -lt $UNDERWAY; do sleep 0.1; done"
 }
 
+# transfer_ends JOB BEFORE STATUS...: JOB moves something from machine 1 to machine 0, which goes down in the middle of it. It
+# must end by itself with one of these statuses, which stand for a reason.
+transfer_ends() {
+	local name=$1 before=$2
+	shift 2
+	underway 0 "$before" || return
+	! vm_ended 1 "$name" || {
+		echo 'the transfer ended before the machine did:'
+		tail -n 5 "$(vm_log 1 "$name")"
+		return 1
+	}
+	vm_kill 0
+	ends 1 "$name" "$JOB_S" "$@"
+}
+
 # A client's machine goes down in the middle of its put: the server drops what it had of the value, and serves others.
 case_client_machine_killed() {
 	local before put
@@ -173,24 +187,19 @@ case_client_machine_killed() {
 	ends 0 "$job" "$JOB_S" 3 && serve_ends 0 "$server"
 }
 
-# A server's machine, and that of a receiver, goes down under transfers: they end with a reason within their time,
-# and the machine that is left goes on.
+# A server's machine goes down under a put: that ends with a reason, and the client's machine goes on.
 case_server_machine_killed() {
-	local before put receiver sender
-	serve 0 || return
-	start 0 "$SERVE_S" "exec \$copy receive $(vm_address 0):$((PORT + 1)) /dev/shm/copied $((BIG_MIB << 20))"
-	receiver=$job
-	says 0 "$receiver" ":$((PORT + 1))" && before=$(came 0) || return
-	start 1 "$SERVE_S" "exec \$copy send $(vm_address 0):$((PORT + 1)) \$big"
-	sender=$job
-	start 1 "$SERVE_S" "exec $(client 1 0 --timeout $TIMEOUT put big --file "\$big")"
-	put=$job
-	underway 0 "$before" || return
-	if vm_ended 1 "$put" || vm_ended 1 "$sender"; then
-		echo 'a transfer ended before the machine did'
-		return 1
-	fi
-	vm_kill 0
-	ends 1 "$put" "$JOB_S" 8 10 12 && ends 1 "$sender" "$JOB_S" 10 12 || return
-	serve 1 && goes_on 1 1 && serve_ends 1 "$server"
+	local before
+	serve 0 && before=$(came 0) || return
+	start 1 "$SERVE_S" "exec $(client 1 0 put big --file "\$big")"
+	transfer_ends "$job" "$before" 8 10 12 && serve 1 && goes_on 1 1 && serve_ends 1 "$server"
+}
+
+# The same of one batch of WRITEs with a deadline.
+case_receiver_machine_killed() {
+	local before
+	start 0 "$SERVE_S" "exec \$copy receive $(vm_address 0):$PORT /dev/shm/copied $((BIG_MIB << 20))"
+	says 0 "$job" ":$PORT" && before=$(came 0) || return
+	start 1 "$SERVE_S" "exec \$copy send $(vm_address 0):$PORT \$big"
+	transfer_ends "$job" "$before" 10 12
 }
