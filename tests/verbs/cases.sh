@@ -72,7 +72,7 @@ says() {
 # A server in a machine; server is the job.
 serve() {
 	start "$1" "$SERVE_S" "exec \$weft serve --listen-addr $(vm_address "$1"):$PORT --memory-mb 96 \
-		--provider verbs --session-timeout 5s"
+		--provider verbs"
 	server=$job
 	says "$1" "$server" 'ready on'
 }
