@@ -110,7 +110,7 @@ conform_line() {
 	fi
 }
 
-# Prints the results of a machine's part as they come, until it ends.
+# Prints the results of a machine's part as they come, until it ends, at the latest at deadline.
 conform_follow() {
 	local node=$1 log noted='' line='' part='' last=''
 	log=$(vm_log "$node" "$suite")
@@ -118,7 +118,9 @@ conform_follow() {
 	exec {in}<"$log"
 	until [[ $last ]]; do
 		# Looked at before the output is read, so that none is missed.
-		! vm_ended "$node" "$suite" || last=1
+		if vm_ended "$node" "$suite" || ((SECONDS >= deadline)); then
+			last=1
+		fi
 		while IFS= read -r -u "$in" line; do
 			conform_line "$part$line"
 			part=''
@@ -131,7 +133,7 @@ conform_follow() {
 }
 
 conform_run() { # SUITE NAME...
-	local parts=('' '') node=0 name
+	local parts=('' '') node=0 name deadline=$((SECONDS + limit + 60))
 	suite=$1
 	shift
 	for name; do
@@ -198,7 +200,7 @@ finish() {
 		if ((failed || status)); then
 			rm -rf "$CACHE/failed"
 			mv "$OUT" "$CACHE/failed"
-			echo "verbs: logs of the machines, consoles and dmesg: $CACHE/failed"
+			echo "verbs: logs of the machines, consoles and dmesg: $CACHE/failed" >&3
 		fi
 		rm -rf "$OUT"
 	fi
@@ -232,6 +234,7 @@ mapfile -t pairs < <(printf 'two-machines/%s\n' "${CASES[@]}" | grep -E -- "$fil
 ((${#cached[@]} + ${#uncached[@]} + ${#pairs[@]})) || die "no test matches '$filter'"
 
 check_possible
+exec 3>&1 # a case's output goes elsewhere
 exec 9>"$CACHE/lock"
 flock -n 9 || die "another ./dev test --verbs is at work in $CACHE"
 rm -rf "$CACHE"/run.* # of runs that were killed

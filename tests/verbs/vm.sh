@@ -119,7 +119,8 @@ vm_boot() {
 	(
 		cd "$OUT" || exit
 		exec setpriv --pdeathsig KILL qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max \
-			-smp 1 -m "$VM_MIB" -nodefaults -display none -no-reboot -serial "file:console.$node" \
+			-smp 1 -m "$VM_MIB" -nodefaults -display none -no-reboot \
+			-chardev "file,id=console,path=console.$node,append=on" -serial chardev:console \
 			-kernel ../vmlinux -initrd initrd.gz \
 			-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off nokaslr no_timer_check apparmor=0 verbs.node=$node" \
 			-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap \
@@ -128,7 +129,7 @@ vm_boot() {
 			-device virtio-9p-pci,fsdev=out,mount_tag=out \
 			-netdev "dgram,id=net,local.type=unix,local.path=net.$node,remote.type=unix,remote.path=net.$other" \
 			-device "virtio-net-pci,netdev=net,romfile=,mac=52:54:00:00:00:0$((node + 1))"
-	) >>"$OUT/qemu.$node" 2>&1 </dev/null 9<&- &
+	) >>"$OUT/qemu.$node" 2>&1 </dev/null 3>&- 9>&- &
 	VM_PIDS[node]=$!
 }
 
