@@ -105,7 +105,7 @@ conform_line() {
 		told[$suite/${BASH_REMATCH[2]}]=1
 		result "${BASH_REMATCH[1]}" "$suite/${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}"
 		noted=''
-	else
+	elif [[ ! $1 =~ ^(1\.\.|\# conform) ]]; then # the plan, the summary
 		noted+=$1$'\n'
 	fi
 }
@@ -129,7 +129,7 @@ conform_follow() {
 		[[ $last ]] || sleep 0.5
 	done
 	exec {in}<&-
-	[[ ! $noted ]] || printf '%s' "$noted" | grep -av '^1\.\.\|^# conform' | remarks || true
+	printf '%s' "$noted" | remarks
 }
 
 conform_run() { # SUITE NAME...
@@ -192,7 +192,7 @@ finish() {
 	local status=$?
 	trap - EXIT INT TERM
 	if [[ ${OUT-} ]]; then
-		if ((failed || status)); then
+		if ((failed && status < 128)); then
 			vm_dmesg
 		fi
 		vm_stop
@@ -204,6 +204,7 @@ finish() {
 		fi
 		rm -rf "$OUT"
 	fi
+	rm -rf "$CACHE/unpack"
 	exit "$status"
 }
 
