@@ -28,6 +28,8 @@
 extern uint64_t conform_slower;
 /* Longest that anything in a case may take that has no deadline of its own. */
 #define CONFORM_LIMIT_NS (20 * conform_slower * NSEC_PER_SEC)
+/* For a handshake; what weft itself takes, where nothing is slower. */
+#define CONFORM_CONNECT_NS (10 * conform_slower / CONFORM_SLOWER * NSEC_PER_SEC)
 /* A whole case: past it the watchdog ends the process. */
 #define CONFORM_WATCHDOG_S (90 * conform_slower)
 /* How late the end of a transfer may be reported on a busy machine. */
