@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory of the user: registered and let go. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "transport/fabric.h"
 
@@ -62,6 +63,7 @@ void fabric_unpin(struct port *port, struct pin *pin)
  */
 bool fabric_keeps_pins(struct port *port)
 {
+	char text[192];
 	bool keeps;
 	struct fid_mr *mr;
 
@@ -72,9 +74,12 @@ bool fabric_keeps_pins(struct port *port)
 		return true; /* not known */
 	keeps = fi_mr_key(mr) == fi_mr_key(port->buffers_mr);
 	fi_close(&mr->fid);
-	if (keeps && port->log && port->log_level >= WEFT_LOG_WARN)
-		port->log(port->log_ctx, WEFT_LOG_WARN,
-			  "verbs: libfabric keeps closed registrations, and each lets peers read "
-			  "and write; FI_MR_CACHE_MAX_COUNT=0 in the environment ends that");
+	if (keeps && port->log && port->log_level >= WEFT_LOG_WARN) {
+		snprintf(text, sizeof(text),
+			 "%s: libfabric keeps closed registrations, and each lets peers read and "
+			 "write; FI_MR_CACHE_MAX_COUNT=0 in the environment ends that",
+			 port->provider->name);
+		port->log(port->log_ctx, WEFT_LOG_WARN, text);
+	}
 	return keeps;
 }
