@@ -4,7 +4,7 @@
 
 Usage: test_summary.py STATUS FILE...
 
-FILE is meson's testlog.json or a junit .xml of pytest; one that does not exist counts nothing.
+FILE is meson's testlog.json, a junit .xml of pytest or a .tap; one that does not exist counts nothing.
 STATUS is 0 when the runners said that all is well. A runner that failed without naming a failed test
 counts as one failure, and so does a run of no test at all. With WEFT_COUNTS in the environment the
 line goes to that file instead, and after it, for each failed test, its name and the end of what it printed.
@@ -12,6 +12,7 @@ Exit status 1 when anything failed.
 """
 import json
 import os
+import re
 import sys
 import xml.etree.ElementTree as ET
 
@@ -43,13 +44,31 @@ def junit_results(path):
         yield f"{case.get('classname')}::{case.get('name')}", outcome, said
 
 
+def tap_results(path):
+    said = ""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            found = re.match(r"(ok|not ok) \d+ - (\S+) # (SKIP)?", line)
+            if not found:
+                said += line
+                continue
+            outcome = "failed" if found[1] != "ok" else "skipped" if found[3] else "passed"
+            yield found[2], outcome, said
+            said = ""
+
+
+def results_of(path):
+    if path.endswith(".tap"):
+        return tap_results(path)
+    return junit_results(path) if path.endswith(".xml") else meson_results(path)
+
+
 def main():
     status, paths = int(sys.argv[1]), sys.argv[2:]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     told = []
     for path in filter(os.path.exists, paths):
-        results = junit_results(path) if path.endswith(".xml") else meson_results(path)
-        for name, outcome, said in results:
+        for name, outcome, said in results_of(path):
             counts[outcome] += 1
             if outcome == "failed":
                 told += [f"failed: {name}", *(f"  {line}" for line in said.splitlines()[-LINES_TOLD:])]

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <weft/weft.h>
@@ -53,6 +54,12 @@ char *program_error_line(char *buf, size_t room, const char *program, int code, 
 		append(buf, room, " (%s)", remedy);
 	flatten(buf);
 	return buf;
+}
+
+void program_fabric(void)
+{
+	/* Its cache of registrations would keep what peers may use after it was closed (verbs). */
+	setenv("FI_MR_CACHE_MAX_COUNT", "0", 0);
 }
 
 int program_fail(const char *program, int code, const char *format, ...)

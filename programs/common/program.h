@@ -23,6 +23,12 @@ int program_start(const struct opt_table *table, int argc, char **argv, void *va
 		  struct opt_result *result);
 
 /*
+ * Sets what libfabric reads of the environment when it is first used, where the user has not.
+ * Before any engine, and any thread.
+ */
+void program_fabric(void);
+
+/*
  * Prints one line on stderr, "PROGRAM: WHAT: text of code: detail (remedy)", and returns the exit
  * status of code. The detail is weft_error_detail(): call it right after the failure. format may be
  * NULL: no WHAT.

@@ -69,6 +69,7 @@ int main(int argc, char **argv)
 	struct opt_result result;
 	int rc = program_start(&kv_table, argc, argv, &values, &result);
 
+	program_fabric();
 	if (rc != PROGRAM_GO)
 		return rc;
 	if (result.command_index < 0 || result.command_index >= COMMAND_COUNT)

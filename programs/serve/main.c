@@ -219,5 +219,6 @@ int main(int argc, char **argv)
 	if (rc)
 		return fail(rc);
 	block_signals(&set);
+	program_fabric();
 	return program_finish(NAME, serve(&values, &address, &set));
 }

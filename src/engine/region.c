@@ -163,14 +163,16 @@ static int start_revoke(struct weft *weft, void *arg)
 
 static bool holders_guarded(const struct weft_region *region)
 {
+	const struct port_limits *limits;
 	const struct weft_peer *peer;
 	const struct list *link;
 
 	list_for_each(link, &region->holdings)
 	{
 		peer = list_entry(link, struct holding, region_link)->peer;
-		if (!peer->way->provider->unregister_guards ||
-		    way_rail(peer->weft, peer->way, 0)->limits.emulated)
+		limits = &way_rail(peer->weft, peer->way, 0)->limits;
+		if (!peer->way->provider->unregister_guards || limits->emulated ||
+		    limits->keeps_pins)
 			return false;
 	}
 	return true;

@@ -287,6 +287,7 @@ static int fabric_open(struct port **ret, const struct port_opts *opts)
 	rc = open_buffers(port, opts->receive_buffers);
 	if (rc)
 		goto close_objects;
+	port->keeps_pins = fabric_keeps_pins(port);
 	rc = post_receives(port);
 	if (!rc)
 		rc = fabric_local_open(port);
@@ -393,6 +394,7 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	ret->inject = (uint32_t)port->info->tx_attr->inject_size;
 	/* Later versions answer each peer by itself, and copy small ones through a buffer. */
 	ret->emulated = port->emulated;
+	ret->keeps_pins = port->keeps_pins;
 	ret->write_by = port->write_by;
 	ret->read_by = port->read_by;
 	ret->late_errors = port->late_errors;

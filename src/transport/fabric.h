@@ -60,6 +60,7 @@ struct port {
 	struct map newest;              /* see fabric_av.c */
 	size_t inject;                  /* messages up to this size are injected */
 	bool emulated;                  /* port_limits.emulated */
+	bool keeps_pins;                /* port_limits.keeps_pins */
 	uint8_t write_by, read_by;      /* port_limits.write_by, read_by */
 	bool late_errors;               /* port_limits.late_errors */
 	bool gpus_asked;                /* port_opts.gpus */
@@ -147,5 +148,7 @@ int fabric_pin_gpu(struct port *port, const struct gpu_memory *memory, uint32_t 
 /* Before the endpoint is enabled: finds out whether the device itself can reach GPUs. */
 void fabric_gpus(struct port *port);
 void fabric_unpin(struct port *port, struct pin *pin);
+/* Whether closed registrations go on, as far as that can be seen; what follows is logged. */
+bool fabric_keeps_pins(struct port *port);
 
 #endif /* WEFT_TRANSPORT_FABRIC_H */

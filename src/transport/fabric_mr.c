@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory of the user: registered and let go. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -152,4 +153,33 @@ void fabric_unpin(struct port *port, struct pin *pin)
 	if (mr)
 		fi_close(&mr->fid);
 	pin->handle = NULL;
+}
+
+/*
+ * libfabric's verbs has a cache of registrations, unless the environment turns it off before the
+ * first use: what is closed stays in it, and every entry lets peers read and write. While the
+ * message buffers are registered, the same memory again comes out of the cache, with the same key;
+ * two registrations of a device never have one.
+ */
+bool fabric_keeps_pins(struct port *port)
+{
+	char text[192];
+	bool keeps;
+	struct fid_mr *mr;
+
+	if (!port->provider->caches_pins || !port->buffers_mr)
+		return false;
+	if (fi_mr_reg(port->domain, port->buffers, port->buffers_len, FI_SEND | FI_RECV, 0,
+		      port->next_key++, 0, &mr, NULL))
+		return true; /* not known */
+	keeps = fi_mr_key(mr) == fi_mr_key(port->buffers_mr);
+	fi_close(&mr->fid);
+	if (keeps && port->log && port->log_level >= WEFT_LOG_WARN) {
+		snprintf(text, sizeof(text),
+			 "%s: libfabric keeps closed registrations, and each lets peers read and "
+			 "write; FI_MR_CACHE_MAX_COUNT=0 in the environment ends that",
+			 port->provider->name);
+		port->log(port->log_ctx, WEFT_LOG_WARN, text);
+	}
+	return keeps;
 }

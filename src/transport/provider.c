@@ -22,6 +22,16 @@ static const struct port_meaning efa_meanings[] = {
 	{ 0 },
 };
 
+/* Statuses of verbs' work completions (rdma-core verbs.h, enum ibv_wc_status), which libfabric
+ * calls all but one an I/O error. */
+static const struct port_meaning verbs_meanings[] = {
+	{ 9, -WEFT_EREFUSED },   /* the remote cannot do this there: a length or rights */
+	{ 10, -WEFT_EREFUSED },  /* key, bounds or rights */
+	{ 12, -WEFT_EPEERGONE }, /* answers no more */
+	{ 13, -WEFT_EPEERGONE }, /* is never ready to receive */
+	{ 0 },
+};
+
 const struct provider providers[] = {
 #define PROVIDER(...) { __VA_ARGS__ },
 #include "transport/fabric.def"

@@ -55,6 +55,7 @@ struct provider {
 	bool shares_device;        /* several rails may use one device */
 	bool binds_address;        /* weft_opts.bind_addr applies */
 	bool unregister_guards;    /* a closed registration stops what arrives late */
+	bool caches_pins;   /* the library may keep closed registrations: port_limits.keeps_pins */
 	uint8_t rdma;       /* enum weft_rdma: who does WRITE and READ, where emulates is not set */
 	bool emulates;      /* the target's software may do what a device cannot: then a wrong
 			     * key crashes the target (wrong_key does not hold), and a closed
@@ -107,6 +108,8 @@ struct port_limits {
 	bool late_errors; /* an operation that was done may still be reported as failed; its
 			   * op.ctx is handed back and not looked into: context.h */
 	bool emulated;    /* the provider emulates, and READ or WRITE is not the device's */
+	bool keeps_pins;  /* a closed registration may go on, its key with it, and grants all: then
+			   * unregister_guards does not hold */
 	uint8_t write_by, read_by; /* enum weft_rdma */
 	uint64_t max_message;      /* largest READ or WRITE, bytes */
 	char libfabric[32];

@@ -103,6 +103,7 @@ static void a_quarter_gibibyte(const struct conform *c)
 	uint64_t len = 256 * MIB;
 	struct pair p;
 
+	conform_needs_memory(600);
 	pair_open(&p, c, len + 4 * MARGIN);
 	move_checked(&p, false, len, shift, 5);
 	move_checked(&p, true, len, shift, 6);

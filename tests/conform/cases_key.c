@@ -93,7 +93,7 @@ static void check_wrong_key(struct pair *p, enum port_wrong_key row, int rc)
 		check_alive(p);
 		break;
 	case WRONG_KEY_PEER_LOST:
-		check(rc != -WEFT_EDEADLINE);
+		check(rc == -WEFT_EREFUSED || rc == -WEFT_EPEERGONE);
 		check_alive(p);
 		break;
 	case WRONG_KEY_DEADLINE:

@@ -32,6 +32,8 @@ static void check_stale(struct net *net, struct weft *a, struct weft_region *reg
 		check(weft_remote_status(remote) < 0);
 		check_ok(weft_remote_close(remote));
 	}
+	if (net->conform->row->refusal_unseen && rc == -WEFT_EDEADLINE)
+		return;
 	if (rc != -WEFT_EPEERGONE && rc != -WEFT_EUNREACHABLE)
 		check_rc(rc, -WEFT_EPEERSTALE);
 }

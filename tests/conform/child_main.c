@@ -43,6 +43,7 @@ static int far_open(struct far *f, const struct child_request *request, struct c
 		.bind_addr = request->bind_addr[0] ? request->bind_addr : NULL,
 		.progress = f->progress,
 		.rails = request->rails,
+		.connect_timeout_ns = CONFORM_CONNECT_NS,
 	};
 	size_t len = sizeof(reply->descriptor);
 	int rc = weft_open(&f->weft, &opts);

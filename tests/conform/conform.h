@@ -24,12 +24,16 @@
 #else
 #define CONFORM_SLOWER 1
 #endif
+/* How many times as long as usual all may take: CONFORM_SLOWER, times what the environment says. */
+extern uint64_t conform_slower;
 /* Longest that anything in a case may take that has no deadline of its own. */
-#define CONFORM_LIMIT_NS (20 * CONFORM_SLOWER * NSEC_PER_SEC)
+#define CONFORM_LIMIT_NS (20 * conform_slower * NSEC_PER_SEC)
+/* For a handshake; what weft itself takes, where nothing is slower. */
+#define CONFORM_CONNECT_NS (10 * conform_slower / CONFORM_SLOWER * NSEC_PER_SEC)
 /* A whole case: past it the watchdog ends the process. */
-#define CONFORM_WATCHDOG_S (90 * CONFORM_SLOWER)
+#define CONFORM_WATCHDOG_S (90 * conform_slower)
 /* How late the end of a transfer may be reported on a busy machine. */
-#define CONFORM_SLACK_NS (2 * NSEC_PER_SEC)
+#define CONFORM_SLACK_NS (2 * conform_slower / CONFORM_SLOWER * NSEC_PER_SEC)
 
 /* What the suite expects of a provider. */
 struct conform_row {
@@ -49,6 +53,9 @@ struct conform_row {
 	bool late_quiet;     /* operations to a dead peer may fall quiet only seconds later */
 	uint32_t rdma;       /* enum weft_rdma, of WRITE and READ; 0: the version decides */
 	bool host_way;       /* what auto takes to another process of this host */
+	bool refusal_unseen; /* a connection that is refused looks like one that takes long */
+	const char *counter; /* of its devices, counts what is sent; NULL: they have none */
+	uint32_t counter_unit; /* bytes that it counts as one */
 };
 
 struct conform {
@@ -106,6 +113,8 @@ _Noreturn void conform_fail(const char *file, int line, const char *format, ...)
 _Noreturn void conform_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Skips the case where the provider has fewer devices than rails that it needs. */
 void conform_needs_rails(const struct conform *c, uint32_t rails);
+/* Skips the case where the machine has less memory to spare, as a small virtual one. */
+void conform_needs_memory(unsigned long mib);
 /* How many entries /proc/self/fd has, those of the look itself among them: to compare two looks. */
 int conform_descriptors(void);
 /* Notes what each of them is. */

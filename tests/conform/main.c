@@ -4,6 +4,8 @@
  * --rails: of every engine that a case does not ask for another number.
  * WEFT_PEER_ENV="NAME=VALUE ...", where it is set, is for the environment of peer processes: they
  * are on another host then, where hosts are something that the environment decides.
+ * CONFORM_SLOWER=N, where it is set: on a machine that is so many times slower than usual, which
+ * cases may take as long.
  * Output is TAP. Exit status: 0 all passed, 1 a case failed, 77 the provider is absent, 2 usage.
  */
 #include <getopt.h>
@@ -43,16 +45,27 @@ static const struct conform_row rows[] = {
 	  .processes = true,
 	  .close_waits = true,
 	  .late_quiet = true,
+	  .counter = "tx_bytes",
+	  .counter_unit = 1,
 	  .pools_kib = 49152,
 	  .nic = true },
 	{ .name = "efa-direct",
 	  .processes = true,
 	  .close_waits = true,
 	  .late_quiet = true,
+	  .counter = "tx_bytes",
+	  .counter_unit = 1,
 	  .rdma = WEFT_RDMA_DEVICE,
 	  .pools_kib = 49152,
 	  .nic = true },
-	{ .name = "verbs", .processes = true, .nic = true, .rdma = WEFT_RDMA_DEVICE },
+	/* The counter is soft-RoCE's, of packets. */
+	{ .name = "verbs",
+	  .processes = true,
+	  .nic = true,
+	  .rdma = WEFT_RDMA_DEVICE,
+	  .refusal_unseen = true,
+	  .counter = "sent_pkts",
+	  .counter_unit = 4096 },
 };
 
 static const struct conform_case *const tables[] = {
@@ -189,8 +202,8 @@ static void report(struct runner *r, const char *name, int status, uint64_t dura
 	r->failed++;
 	verdict_where(r->verdict, where, sizeof(where));
 	if (r->hung)
-		printf("#   hang: no end within %d s, last check entered %s\n", CONFORM_WATCHDOG_S,
-		       where);
+		printf("#   hang: no end within %d s, last check entered %s\n",
+		       (int)CONFORM_WATCHDOG_S, where);
 	else if (code < 0)
 		printf("#   killed by signal %d (%s)\n", WTERMSIG(status),
 		       strsignal(WTERMSIG(status)));
@@ -305,6 +318,8 @@ int main(int argc, char **argv)
 	mallopt(M_ARENA_MAX, 1);
 	/* And large blocks go back to the system, whatever was freed before. */
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	if (getenv("CONFORM_SLOWER"))
+		conform_slower *= strtoull(getenv("CONFORM_SLOWER"), NULL, 10);
 	if (argc > 1 && !strcmp(argv[1], CHILD_FLAG))
 		return child_main(argc, argv);
 	if (argc > 1 && !strcmp(argv[1], DESCRIPTORS_FLAG))
@@ -324,7 +339,7 @@ int main(int argc, char **argv)
 		else
 			return usage();
 	}
-	if (!r.row || !r.verdict || !r.rails || optind != argc)
+	if (!r.row || !r.verdict || !r.rails || !conform_slower || optind != argc)
 		return usage();
 	status = run_all(&r);
 	if (r.filtered)

@@ -17,6 +17,7 @@ struct weft_opts net_opts(const struct conform *c)
 		.bind_addr = c->row->bind_addr,
 		.progress = c->progress,
 		.rails = c->rails,
+		.connect_timeout_ns = CONFORM_CONNECT_NS,
 	};
 }
 

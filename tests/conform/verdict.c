@@ -11,6 +11,8 @@
 
 #include "conform.h"
 
+uint64_t conform_slower = CONFORM_SLOWER;
+
 static struct verdict *verdict_out;
 
 static const char *leaf(const char *path)
@@ -127,6 +129,20 @@ void conform_needs_rails(const struct conform *c, uint32_t rails)
 		conform_skip("%s", weft_error_detail());
 	if (!rc)
 		weft_close(weft);
+}
+
+void conform_needs_memory(unsigned long mib)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	unsigned long kib = 0;
+	char line[128];
+
+	check(file);
+	while (fgets(line, sizeof(line), file) && sscanf(line, "MemAvailable: %lu kB", &kib) != 1)
+		;
+	fclose(file);
+	if (kib / 1024 < mib)
+		conform_skip("needs %lu MiB of memory, there are %lu", mib, kib / 1024);
 }
 
 void conform_note(const char *format, ...)
