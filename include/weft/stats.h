@@ -46,7 +46,9 @@ extern "C" {
 	X(provider_busy, "posts that the provider asked to repeat (EAGAIN)") \
 	X(pins, "registrations of regions that each rail's device holds now") \
 	X(bytes_pinned, "bytes of these registrations, on each rail") \
-	X(pins_shared, "regions that shared a registration which was there already")
+	X(pins_shared, "regions that shared a registration which was there already") \
+	X(peers_asleep, "of peers: those let go while idle that handles remain of, now") \
+	X(peers_slept, "times that a peer was let go while idle")
 /* clang-format on */
 
 struct weft_stats {

@@ -138,6 +138,13 @@ struct weft_opts {
 	 * weft_open() may use; where none is left or known it does not (logged). Thread mode only.
 	 * This and WEFT_NICS_NEAR need libhwloc, and half a second; HWLOC_XMLFILE applies to it. */
 	uint32_t bind_thread;
+	/* Peers connected at a time beyond which idle ones are let go; default 0: none is. The one
+	 * longest without transfer, message or import goes first, once neither side has used the
+	 * other for 10 ms and nothing is under way between them; it agrees to it, whatever its own
+	 * limit. Handles stay valid: what needs the peer again connects again, within the deadline
+	 * of the transfer, and asks again for the regions that it uses. Over shm, where addresses are
+	 * few in an engine's life, peers are neither counted nor let go. */
+	uint32_t idle_peers;
 };
 
 /* "weft 0.1.0"; static. */
@@ -269,6 +276,7 @@ struct weft_peer_info {
 				*/
 	uint32_t write_by;     /* enum weft_rdma, of the first rail */
 	uint32_t read_by;
+	uint32_t asleep; /* 1: let go while idle (weft_opts.idle_peers) until it is needed */
 };
 /* What is known of a peer. info->size must be set. Any thread; -EINVAL. */
 WEFT_API int weft_peer_info(const struct weft_peer *peer, struct weft_peer_info *info);

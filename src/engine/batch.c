@@ -245,6 +245,8 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 		list_add_tail(&peer->queue, &transfer->link);
 		transfer->queued = true;
 		transfer->remote->active++;
+		idle_used(peer);
+		peer->unplaced |= transfer->flags & WEFT_SOURCE_ONLY;
 		peer->transfers++;
 		peer_make_ready(peer);
 	}

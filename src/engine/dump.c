@@ -153,7 +153,7 @@ static int get_next_peer(struct weft *weft, void *arg)
 		return 0;
 	now->next = peer->slot;
 	info_peer(peer, &now->info);
-	memcpy(now->latency, peer->latency, sizeof(now->latency));
+	memcpy(now->latency, peer->latency, sizeof(now->latency)); /* peers in the list have it */
 	for (i = 0; i < now->info.rails; i++)
 		info_path(peer, i, &now->paths[i]);
 	return 0;

@@ -69,6 +69,7 @@ static void apply_opts(struct weft *weft, const struct weft_opts *opts)
 	weft->thread_mode = opts->progress == WEFT_PROGRESS_THREAD;
 	weft->peer_window = opts->peer_window ? opts->peer_window : 256;
 	weft->peer_limit = opts->peer_limit ? opts->peer_limit : 4096;
+	weft->idle_peers = opts->idle_peers;
 	weft->submit_limit = opts->submit_limit ? opts->submit_limit : 1048576;
 	weft->spin_ns = (opts->spin_us ? opts->spin_us : 50) * 1000ull;
 	weft->connect_timeout_ns =
@@ -84,6 +85,8 @@ static void init_lists(struct weft *weft)
 {
 	list_init(&weft->peers);
 	list_init(&weft->dead_peers);
+	list_init(&weft->awake);
+	list_init(&weft->asleep);
 	list_init(&weft->ready);
 	list_init(&weft->active);
 	list_init(&weft->idle_batches);
@@ -357,6 +360,7 @@ void weft_close(struct weft *weft)
 	batch_run_callbacks(weft);
 	drain(weft);
 	free_peers(&weft->peers);
+	free_peers(&weft->asleep);
 	free_peers(&weft->dead_peers);
 	shut_rails(weft);
 	free_regions(weft);

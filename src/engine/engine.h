@@ -183,6 +183,14 @@ enum peer_state {
 	PEER_CONNECTING,
 	PEER_CONNECTED,
 	PEER_DEAD,
+	PEER_ASLEEP, /* was CONNECTED, is let go: see idle.c; CONNECTING again when it is needed */
+};
+
+/* Of a connected peer: how far both sides are with letting go of each other. */
+enum peer_rest {
+	REST_NONE,
+	REST_ASKED,  /* we said REST */
+	REST_AGREED, /* asleep once our last message has left */
 };
 
 /* A pair of rails, see path.c. */
@@ -198,7 +206,7 @@ struct path {
 
 struct weft_peer {
 	struct weft *weft;
-	struct list link;  /* in weft->peers or weft->dead_peers */
+	struct list link;  /* in weft->peers, weft->asleep or weft->dead_peers */
 	struct list ready; /* in weft->ready while something can be posted */
 	struct list queue; /* transfers with something left to post */
 	struct list flights;
@@ -237,7 +245,15 @@ struct weft_peer {
 	_Atomic(void *) data;
 	struct sequence_out sent;
 	struct sequence_in came;
-	struct smallhist latency[OP_KINDS]; /* of transfers done, ns from submit to end */
+	struct smallhist *latency; /* OP_KINDS, of transfers done, ns from submit to end */
+	struct list use;           /* connected: in weft->awake, the least lately used first */
+	uint64_t used_ns;
+	struct wire_way *address; /* where it is met again; NULL: it is never let go */
+	enum peer_rest rest;
+	uint8_t rest_heard; /* REST or RESTED, until all that was sent before has come; 0: none */
+	uint32_t rest_number;
+	bool handed;   /* the user may have its handle */
+	bool unplaced; /* there were WRITEs whose end did not mean placed */
 	uint32_t paths_down;
 	struct path paths[]; /* way->count */
 };
@@ -268,6 +284,8 @@ struct weft {
 	uint64_t haunted_ns; /* when to wake who waits for a haunted region; 0: nobody does */
 	uint32_t *turns;     /* for each record of flights: see flight_context() */
 	struct list peers, dead_peers, ready, active, idle_batches;
+	struct list awake, asleep; /* peers, see idle.c */
+	uint32_t idle_peers, awake_count, asleep_count, resting_count;
 	struct list ended;    /* batches whose on_done is to be called */
 	struct list attached; /* see attach.h */
 	struct map peer_by_id, peer_by_slot;

@@ -13,6 +13,7 @@ static int get_stats(struct weft *weft, void *arg)
 	*stats = weft->stats;
 	stats->size = sizeof(*stats);
 	stats->peers = weft->peer_count;
+	stats->peers_asleep = weft->asleep_count;
 	stats->submitted = weft->submitted;
 	stats->refused = atomic_load_explicit(&weft->refused, memory_order_relaxed);
 	return 0;
@@ -100,6 +101,7 @@ void info_peer(const struct weft_peer *peer, struct weft_peer_info *info)
 	info->reason = peer->reason;
 	info->write_by = rail->limits.write_by;
 	info->read_by = rail->limits.read_by;
+	info->asleep = peer_state(peer) == PEER_ASLEEP;
 }
 
 struct peer_query {

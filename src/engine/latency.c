@@ -15,7 +15,7 @@ void latency_keep(struct weft_peer *peer)
 {
 	uint32_t kind;
 
-	for (kind = 0; kind < OP_KINDS; kind++)
+	for (kind = 0; peer->latency && kind < OP_KINDS; kind++)
 		smallhist_merge(&peer->weft->latency[kind], &peer->latency[kind]);
 }
 
@@ -51,12 +51,14 @@ static int check_kind(uint32_t kind)
 
 static void merge_peers(struct latency_query *query, const struct list *peers)
 {
+	const struct weft_peer *peer;
 	const struct list *link;
 
 	list_for_each(link, peers)
 	{
-		smallhist_merge(&query->hist,
-				&list_entry(link, struct weft_peer, link)->latency[query->index]);
+		peer = list_entry(link, struct weft_peer, link);
+		if (peer->latency)
+			smallhist_merge(&query->hist, &peer->latency[query->index]);
 	}
 }
 
@@ -85,7 +87,8 @@ static int get_peer(struct weft *weft, void *arg)
 	struct latency_query *query = arg;
 
 	(void)weft;
-	query->hist = query->peer->latency[query->index];
+	if (query->peer->latency)
+		query->hist = query->peer->latency[query->index];
 	return 0;
 }
 

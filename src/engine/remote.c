@@ -61,6 +61,7 @@ static int import(struct weft *weft, void *arg)
 			       peer->way->provider->name);
 	remote->weft = weft;
 	remote->peer = peer;
+	peer->handed = true;
 	remote->region = d->region;
 	remote->generation = d->generation;
 	remote->access = d->access;

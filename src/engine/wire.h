@@ -64,6 +64,8 @@ enum wire_type {
 	WIRE_IMM = 12,    /* wire_grant, region = the immediate of a direct WRITE that is placed */
 	WIRE_PING = 13,   /* wire_grant, region = the sender's path: does it work? */
 	WIRE_PONG = 14,   /* the same back */
+	WIRE_REST = 15,   /* wire_grant: shall we let go of each other? See idle.c */
+	WIRE_RESTED = 16, /* wire_grant with code: yes (0), or not now */
 };
 
 /* In front of each message. slot and token are what the receiver gave the sender at the handshake.

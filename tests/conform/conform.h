@@ -95,6 +95,7 @@ extern const struct conform_case cases_thread[];
 extern const struct conform_case cases_alloc[];
 extern const struct conform_case cases_key[];
 extern const struct conform_case cases_region[];
+extern const struct conform_case cases_idle[];
 
 /* --- verdicts: usable from any thread of a case's process ------------------------------------- */
 
