@@ -92,6 +92,8 @@ struct weft_rail_info {
 	uint32_t read_by;
 	uint32_t numa_known; /* 1: numa_node holds; only with WEFT_NICS_NEAR or bind_thread */
 	uint32_t numa_node;  /* where the device is; the first, where it is near several */
+	uint32_t addresses;  /* of peers, in the provider's table; shm's stay until the engine
+				closes,  and so do efa's where the device lacks a kind of RDMA */
 };
 /* Rail index 0.. of the engine; -ENOENT past the last. */
 WEFT_API int weft_rail(struct weft *weft, uint32_t index, struct weft_rail_info *info);

@@ -142,8 +142,8 @@ struct weft_opts {
 	 * longest without transfer, message or import goes first, once neither side has used the
 	 * other for 10 ms and nothing is under way between them; it agrees to it, whatever its own
 	 * limit. Handles stay valid: what needs the peer again connects again, within the deadline
-	 * of the transfer, and asks again for the regions that it uses. Over shm, where addresses are
-	 * few in an engine's life, peers are neither counted nor let go. */
+	 * of the transfer, and asks again for the regions that it uses. Over shm, where addresses
+	 * are few in an engine's life, peers are neither counted nor let go. */
 	uint32_t idle_peers;
 };
 

@@ -121,6 +121,10 @@ static int open_tables(struct weft *weft)
 	if (!rc)
 		rc = map_init(&weft->regions, SIZE_MAX);
 	if (!rc)
+		rc = map_init(&weft->remotes, SIZE_MAX);
+	if (!rc)
+		rc = map_init(&weft->holdings, SIZE_MAX);
+	if (!rc)
 		rc = ring_init(&weft->calls, ENGINE_CALLS);
 	if (!rc)
 		weft->rails = mem_array(ENGINE_RAILS_MAX, sizeof(*weft->rails));
@@ -170,6 +174,8 @@ static void free_engine(struct weft *weft)
 	mem_free(weft->rails);
 	ring_fini(&weft->calls);
 	map_fini(&weft->regions);
+	map_fini(&weft->remotes);
+	map_fini(&weft->holdings);
 	pin_table_free(&weft->pins);
 	map_fini(&weft->peer_by_slot);
 	map_fini(&weft->peer_by_id);
@@ -286,8 +292,8 @@ static void free_remotes(struct weft_peer *peer)
 {
 	struct list *link;
 
-	while ((link = list_pop(&peer->remotes)))
-		mem_free(list_entry(link, struct weft_remote, link));
+	while ((link = list_first(&peer->remotes)))
+		remote_drop(list_entry(link, struct weft_remote, link));
 }
 
 static void free_peers(struct list *peers)

@@ -158,13 +158,16 @@ struct weft_remote {
 	struct weft *weft;
 	struct weft_peer *peer;
 	struct list link; /* in peer->remotes */
+	struct list same; /* a ring of those of one region of a peer */
 	uint32_t region, generation, access;
 	uint64_t length;
 	uint32_t flights, active; /* operations posted; transfers not ended */
 	_Atomic int status;       /* 0 usable, -EINPROGRESS, or why not */
 	bool asked, answer_revoke;
 	uint32_t rail_count;
-	uint64_t bases[ENGINE_RAILS_MAX], keys[ENGINE_RAILS_MAX]; /* per rail of the peer */
+	struct {
+		uint64_t base, key;
+	} rails[]; /* of the peer */
 };
 
 struct outgoing {
@@ -228,6 +231,7 @@ struct weft_peer {
 	bool bell;   /* may sleep where the provider cannot wake it */
 	uint64_t last_post_ns;
 	const struct way *way;
+	uint32_t number; /* its first slot: no other peer has or will have it */
 	uint32_t slot;
 	uint64_t token; /* what it must show */
 	uint32_t remote_slot;
@@ -290,7 +294,9 @@ struct weft {
 	struct list attached; /* see attach.h */
 	struct map peer_by_id, peer_by_slot;
 	uint32_t peer_count, next_peer_slot;
-	struct map regions; /* slot -> struct weft_region */
+	struct map regions;  /* slot -> struct weft_region */
+	struct map remotes;  /* region_key() -> one of the ring */
+	struct map holdings; /* region_key() -> struct holding */
 	uint32_t next_region, next_generation;
 	struct pin_table pins;
 	struct weft_arrival **arrivals;
@@ -359,6 +365,12 @@ int engine_wait(struct weft *weft, bool (*ready)(void *arg), void *arg, uint64_t
 void engine_signal(struct weft *weft);
 int engine_thread_start(struct weft *weft);
 void engine_thread_stop(struct weft *weft);
+/* A region of ours that a peer holds, or one of the peer's. */
+static inline uint64_t region_key(const struct weft_peer *peer, uint32_t region)
+{
+	return (uint64_t)peer->number << 32 | region;
+}
+
 /* Makes sure that timers look at this time. */
 static inline void engine_timer(struct weft *weft, uint64_t at_ns)
 {
@@ -428,6 +440,8 @@ void remote_granted(struct weft_peer *peer, const struct wire_grant *grant);
 void remote_revoke(struct weft_peer *peer, const struct wire_grant *grant);
 void remote_flight_ended(struct weft_remote *remote);
 void remotes_fail(struct weft_peer *peer, int reason);
+/* Frees it. */
+void remote_drop(struct weft_remote *remote);
 void region_asked(struct weft_peer *peer, const struct wire_grant *grant);
 void region_released(struct weft_peer *peer, const struct wire_grant *grant, bool revoked);
 void holding_drop(struct holding *holding);

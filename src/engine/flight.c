@@ -144,8 +144,8 @@ static void fill_op(struct op *op, const struct transfer *transfer, struct rail 
 	op->len = len;
 	op->desc = transfer->region->pinned->rails[rail->index].desc;
 	op->dest = peer->paths[i].dest;
-	op->remote = remote->bases[far] + transfer->remote_offset + at;
-	op->key = remote->keys[far];
+	op->remote = remote->rails[far].base + transfer->remote_offset + at;
+	op->key = remote->rails[far].key;
 }
 
 /* The piece is posted: the first of those to be posted again, or the next. */

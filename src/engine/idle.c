@@ -14,8 +14,8 @@
  * I3: falling asleep gives back all grants, in both directions. Whoever wakes asks for each region
  *     again before it posts anything, and is refused where the region is no more.
  *
- * Asleep, a peer keeps what its handles need: its id, its addresses, its remotes. One that no handle
- * was given out of is freed whole.
+ * Asleep, a peer keeps what its handles need: its id, its addresses, its remotes. One that no
+ * handle was given out of is freed whole.
  */
 #include <errno.h>
 #include <string.h>

@@ -98,7 +98,8 @@ void peer_ping(struct weft_peer *peer, uint32_t path)
 	size_t len = sizeof(payload);
 	int rc;
 
-	if (peer->remote_slot == WIRE_NO_SLOT || peer->rest != REST_NONE || wire_put_grant(&grant, payload, &len))
+	if (peer->remote_slot == WIRE_NO_SLOT || peer->rest != REST_NONE ||
+	    wire_put_grant(&grant, payload, &len))
 		return;
 	wire_put_head(&head, bytes);
 	rc = send_by(peer, path, bytes, sizeof(bytes), payload, len, COOKIE_PING, 0);

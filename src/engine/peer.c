@@ -187,6 +187,7 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 		return err_set(-ENOMEM, "out of memory for a peer");
 	init_lists(peer);
 	peer->weft = weft;
+	peer->number = weft->next_peer_slot;
 	peer->way = way;
 	peer->host = d->host;
 	peer->pid = d->pid;
@@ -375,6 +376,8 @@ void peer_release(struct weft_peer *peer)
 {
 	if (peer_state(peer) != PEER_DEAD || !list_empty(&peer->flights))
 		return;
+	if (!peer->way->provider->host_local)
+		peer_unwatch(peer); /* its death would tell nothing more */
 	if (peer->pid_fd < 0)
 		peer_forget_rails(peer, parting(peer));
 	if (!peer->user_gone || peer->transfers || !list_empty(&peer->remotes))
@@ -406,13 +409,19 @@ void peer_run_callbacks(struct weft *weft)
 			peer_release(peer);
 			after = weft->dead_peers.next; /* the callback may have freed others */
 		} else if (!weft->on_peer_gone) {
-			kept++;
+			kept += !peer->user_gone;
+			peer_release(peer); /* its address and descriptor; the handle stays */
 		}
 	}
-	while (kept-- > DEAD_KEPT) {
-		peer = list_entry(list_first(&weft->dead_peers), struct weft_peer, link);
+	list_for_each_safe(link, after, &weft->dead_peers)
+	{
+		peer = list_entry(link, struct weft_peer, link);
+		if (kept <= DEAD_KEPT)
+			break;
+		if (peer->user_gone)
+			continue;
 		peer->user_gone = true;
-		list_move_tail(&weft->dead_peers, &peer->link);
+		kept--;
 		peer_release(peer);
 	}
 }

@@ -39,6 +39,39 @@ void remote_ask(struct weft_remote *remote)
 	peer_control(remote->peer, WIRE_ASK, &grant);
 }
 
+static int enter_ring(struct weft_remote *remote)
+{
+	struct map *remotes = &remote->weft->remotes;
+	uint64_t key = region_key(remote->peer, remote->region);
+	struct weft_remote *other = map_get_ptr(remotes, key);
+
+	list_init(&remote->same);
+	list_init(&remote->link);
+	if (other)
+		list_add_tail(&other->same, &remote->same);
+	else if (map_put_ptr(remotes, key, remote))
+		return err_set(-ENOMEM, "out of memory for the table of imported regions");
+	return 0;
+}
+
+void remote_drop(struct weft_remote *remote)
+{
+	struct map *remotes = &remote->weft->remotes;
+	uint64_t key = region_key(remote->peer, remote->region);
+
+	if (map_get_ptr(remotes, key) == remote) {
+		/* Replacing needs no memory. */
+		if (list_empty(&remote->same))
+			map_del(remotes, key, NULL);
+		else
+			map_put_ptr(remotes, key,
+				    list_entry(remote->same.next, struct weft_remote, same));
+	}
+	list_del(&remote->same);
+	list_del(&remote->link);
+	mem_free(remote);
+}
+
 static int import(struct weft *weft, void *arg)
 {
 	struct import *import = arg;
@@ -68,9 +101,12 @@ static int import(struct weft *weft, void *arg)
 	remote->length = d->length;
 	remote->rail_count = far->rail_count;
 	for (i = 0; i < far->rail_count; i++) {
-		remote->bases[i] = far->rails[i].base;
-		remote->keys[i] = far->rails[i].key;
+		remote->rails[i].base = far->rails[i].base;
+		remote->rails[i].key = far->rails[i].key;
 	}
+	rc = enter_ring(remote);
+	if (rc)
+		return rc;
 	atomic_store_explicit(&remote->status, -EINPROGRESS, memory_order_relaxed);
 	list_add_tail(&peer->remotes, &remote->link);
 	if (peer_state(peer) == PEER_CONNECTED)
@@ -78,26 +114,39 @@ static int import(struct weft *weft, void *arg)
 	return status(remote) == -EINPROGRESS || status(remote) == 0 ? 0 : status(remote);
 }
 
+/* Of the ways that the region may be reached by. */
+static size_t most_rails(const struct wire_descriptor *d)
+{
+	size_t most = 0, i;
+
+	for (i = 0; i < d->way_count; i++)
+		if (d->ways[i].rail_count > most)
+			most = d->ways[i].rail_count;
+	return most;
+}
+
 int weft_import(struct weft *weft, const void *descriptor, size_t len, struct weft_remote **ret)
 {
 	struct wire_descriptor *d;
-	struct weft_remote *remote;
+	struct weft_remote *remote = NULL;
 	struct import arg;
 	int rc;
 
 	if (!weft || !descriptor || !ret)
 		return err_set(-EINVAL, "engine, descriptor or ret is NULL");
 	d = mem_alloc(sizeof(*d));
-	remote = mem_zalloc(sizeof(*remote));
-	if (!d || !remote) {
-		rc = err_set(-ENOMEM, "out of memory");
-		goto out;
-	}
+	if (!d)
+		return err_set(-ENOMEM, "out of memory");
 	rc = wire_get_descriptor(d, descriptor, len);
 	if (rc)
 		goto out;
 	if (!d->has_region) {
 		rc = err_set(-WEFT_EDESCRIPTOR, "descriptor names an engine, not a region");
+		goto out;
+	}
+	remote = mem_zalloc(sizeof(*remote) + most_rails(d) * sizeof(remote->rails[0]));
+	if (!remote) {
+		rc = err_set(-ENOMEM, "out of memory");
 		goto out;
 	}
 	arg = (struct import){ .descriptor = d, .remote = remote };
@@ -130,8 +179,7 @@ static int close_remote(struct weft *weft, void *arg)
 	if (remote->asked && !remote->answer_revoke && status(remote) != -WEFT_EREVOKED &&
 	    state == PEER_CONNECTED)
 		peer_control(peer, WIRE_RELEASE, &grant);
-	list_del(&remote->link);
-	mem_free(remote);
+	remote_drop(remote);
 	peer_release(peer);
 	return 0;
 }
@@ -161,55 +209,52 @@ int weft_remote_status(const struct weft_remote *remote)
 	return atomic_load_explicit(&remote->status, memory_order_acquire);
 }
 
-static bool is_named(const struct weft_remote *remote, const struct wire_grant *grant)
+/* Goes through the remotes of a region of a peer's: after NULL the first, and NULL at the end. */
+static struct weft_remote *next_named(const struct weft_peer *peer, const struct wire_grant *grant,
+				      struct weft_remote *after)
 {
-	return remote->region == grant->region && remote->generation == grant->generation;
+	struct weft_remote *first =
+		map_get_ptr(&peer->weft->remotes, region_key(peer, grant->region));
+	struct weft_remote *remote = first;
+
+	if (after)
+		remote = list_entry(after->same.next, struct weft_remote, same);
+	while (remote && (!after || remote != first)) {
+		if (remote->generation == grant->generation)
+			return remote;
+		after = remote;
+		remote = list_entry(remote->same.next, struct weft_remote, same);
+	}
+	return NULL;
 }
 
 void remote_granted(struct weft_peer *peer, const struct wire_grant *grant)
 {
-	struct weft_remote *remote;
-	struct list *link;
+	struct weft_remote *remote = NULL;
 
-	list_for_each(link, &peer->remotes)
-	{
-		remote = list_entry(link, struct weft_remote, link);
-		if (is_named(remote, grant) && status(remote) == -EINPROGRESS)
+	while ((remote = next_named(peer, grant, remote)))
+		if (status(remote) == -EINPROGRESS)
 			set_status(remote, grant->code <= 0 ? grant->code : -WEFT_EMESSAGE);
-	}
 }
 
 /* Answers once nothing of ours is under way to the region any more. */
 static void answer_revoke(struct weft_peer *peer, const struct wire_grant *grant)
 {
-	struct weft_remote *remote;
-	struct list *link;
+	struct weft_remote *remote = NULL;
 
-	list_for_each(link, &peer->remotes)
-	{
-		remote = list_entry(link, struct weft_remote, link);
-		if (is_named(remote, grant) && remote->flights)
+	while ((remote = next_named(peer, grant, remote)))
+		if (remote->flights)
 			return;
-	}
-	list_for_each(link, &peer->remotes)
-	{
-		remote = list_entry(link, struct weft_remote, link);
-		if (is_named(remote, grant))
-			remote->answer_revoke = false;
-	}
+	while ((remote = next_named(peer, grant, remote)))
+		remote->answer_revoke = false;
 	peer_control(peer, WIRE_REVOKED, grant);
 }
 
 void remote_revoke(struct weft_peer *peer, const struct wire_grant *grant)
 {
-	struct weft_remote *remote;
-	struct list *link;
+	struct weft_remote *remote = NULL;
 
-	list_for_each(link, &peer->remotes)
-	{
-		remote = list_entry(link, struct weft_remote, link);
-		if (!is_named(remote, grant))
-			continue;
+	while ((remote = next_named(peer, grant, remote))) {
 		remote->answer_revoke = true;
 		set_status(remote, -WEFT_EREVOKED);
 	}

@@ -396,6 +396,7 @@ const struct transport transport_fabric = {
 	.address = fabric_address,
 	.connect = fabric_connect,
 	.forget = fabric_forget,
+	.addresses = fabric_addresses,
 	.pin = fabric_pin,
 	.unpin = fabric_unpin,
 	.post = fabric_post,

@@ -148,16 +148,16 @@ static void messages_wake_idle_peers(const struct conform *c)
 		for (int i = 1; i < MANY; i++)
 			net_notify(&crowd.net, peers[i], &i, sizeof(i));
 		for (int i = 1; i < MANY; i++) {
-			check_int(net_receive(&crowd.net, crowd.engines[i], &got, sizeof(got),
-					      &from),
-				  sizeof(got));
+			check_int(
+				net_receive(&crowd.net, crowd.engines[i], &got, sizeof(got), &from),
+				sizeof(got));
 			check_int(got, i);
 			if (lets_go(c))
 				until(&crowd.net, awake(&crowd, 0) <= 1);
 			net_notify(&crowd.net, from, &i, sizeof(i));
-			check_int(net_receive(&crowd.net, crowd.engines[0], &got, sizeof(got),
-					      &from),
-				  sizeof(got));
+			check_int(
+				net_receive(&crowd.net, crowd.engines[0], &got, sizeof(got), &from),
+				sizeof(got));
 			check_int(got, i);
 			check(from == peers[i]);
 		}

@@ -35,26 +35,28 @@
 struct conform_row {
 	const char *name;
 	const char *bind_addr;
-	bool required;       /* absent is a failure, not a skip */
-	bool processes;      /* reaches other processes */
-	bool watches_peers;  /* the death of a peer process is seen without traffic to it */
-	bool needs_target;   /* nothing is placed while the target process is stopped */
-	bool script;         /* takes a script in opts.devices */
-	bool nic;            /* opts.rails counts */
-	bool shares_device;  /* more rails than devices can be opened */
-	bool keeps_segments; /* of endpoints that were open in this process, mapped */
-	long pools_kib;      /* of an endpoint's memory that the provider keeps, or not */
-	bool close_waits;    /* closing waits until the device of a peer has answered, and a device
-			      * that is not real stops with its process */
-	bool late_quiet;     /* operations to a dead peer may fall quiet only seconds later */
-	uint32_t rdma;       /* enum weft_rdma, of WRITE and READ; 0: the version decides */
-	bool host_way;       /* what auto takes to another process of this host */
+	bool required;        /* absent is a failure, not a skip */
+	bool processes;       /* reaches other processes */
+	bool watches_peers;   /* the death of a peer process is seen without traffic to it */
+	bool needs_target;    /* nothing is placed while the target process is stopped */
+	bool script;          /* takes a script in opts.devices */
+	bool nic;             /* opts.rails counts */
+	bool shares_device;   /* more rails than devices can be opened */
+	bool keeps_segments;  /* of endpoints that were open in this process, mapped */
+	long pools_kib;       /* of an endpoint's memory that the provider keeps, or not */
+	bool close_waits;     /* closing waits until the device of a peer has answered, and a device
+			       * that is not real stops with its process */
+	bool late_quiet;      /* operations to a dead peer may fall quiet only seconds later */
+	uint32_t rdma;        /* enum weft_rdma, of WRITE and READ; 0: the version decides */
+	bool host_way;        /* what auto takes to another process of this host */
+	bool keeps_addresses; /* of peers that are gone */
 };
 
 struct conform {
 	const struct conform_row *row;
 	uint32_t progress; /* enum weft_progress, for every engine of the case */
 	uint32_t rails;    /* of every engine that is not asked for another number */
+	uint32_t lives;    /* of a peer, in cases that look for what they leave */
 };
 
 enum conform_needs {

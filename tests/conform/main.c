@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The runner: conform --provider NAME [--filter REGEX] [--rails N] [--list] [--here].
+ * The runner: conform --provider NAME [--filter REGEX] [--rails N] [--lives N] [--list] [--here].
  * --rails: of every engine that a case does not ask for another number.
+ * --lives: how many lives of a peer the cases take that look for what these leave.
  * WEFT_PEER_ENV="NAME=VALUE ...", where it is set, is for the environment of peer processes: they
  * are on another host then, where hosts are something that the environment decides.
  * Output is TAP. Exit status: 0 all passed, 1 a case failed, 77 the provider is absent, 2 usage.
@@ -29,6 +30,7 @@ static const struct conform_row rows[] = {
 	  .processes = true,
 	  .watches_peers = true,
 	  .keeps_segments = true,
+	  .keeps_addresses = true,
 	  .rdma = WEFT_RDMA_MEMORY,
 	  .host_way = true },
 	{ .name = "tcp",
@@ -40,6 +42,7 @@ static const struct conform_row rows[] = {
 	  .shares_device = true },
 	{ .name = "efa",
 	  .processes = true,
+	  .keeps_addresses = true,
 	  .close_waits = true,
 	  .late_quiet = true,
 	  .pools_kib = 49152,
@@ -77,7 +80,7 @@ struct runner {
 	const struct conform_row *row;
 	regex_t filter;
 	bool filtered;
-	uint32_t rails;
+	uint32_t rails, lives;
 	bool list;
 	bool here; /* no process per case: for a debugger */
 	struct verdict *verdict;
@@ -199,7 +202,9 @@ static void report(struct runner *r, const char *name, int status, uint64_t dura
 
 static void run_case(struct runner *r, const struct conform_case *which, uint32_t mode)
 {
-	struct conform c = { .row = r->row, .progress = mode, .rails = r->rails };
+	struct conform c = {
+		.row = r->row, .progress = mode, .rails = r->rails, .lives = r->lives
+	};
 	uint64_t start_ns = clock_ns();
 	char name[96];
 	int status = 0;
@@ -281,7 +286,7 @@ static int usage(void)
 {
 	fprintf(stderr, "usage: conform --provider loop|shm|tcp|efa|efa-direct|verbs "
 			"[--filter REGEX] [--rails N] "
-			"[--list] [--here]\n");
+			"[--lives N] [--list] [--here]\n");
 	return 2;
 }
 
@@ -291,11 +296,12 @@ int main(int argc, char **argv)
 		{ "provider", required_argument, NULL, 'p' },
 		{ "filter", required_argument, NULL, 'f' },
 		{ "rails", required_argument, NULL, 'r' },
+		{ "lives", required_argument, NULL, 'n' },
 		{ "list", no_argument, NULL, 'l' },
 		{ "here", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct runner r = { .verdict = verdict_open(), .rails = 1 };
+	struct runner r = { .verdict = verdict_open(), .rails = 1, .lives = 24 };
 	int option, status;
 
 	/* One heap for all threads: those of engines that have gone keep what was freed in them,
@@ -313,6 +319,8 @@ int main(int argc, char **argv)
 			r.filtered = true;
 		else if (option == 'r')
 			r.rails = (uint32_t)strtoul(optarg, NULL, 10);
+		else if (option == 'n')
+			r.lives = (uint32_t)strtoul(optarg, NULL, 10);
 		else if (option == 'l')
 			r.list = true;
 		else if (option == 'h')
@@ -320,7 +328,7 @@ int main(int argc, char **argv)
 		else
 			return usage();
 	}
-	if (!r.row || !r.verdict || !r.rails || optind != argc)
+	if (!r.row || !r.verdict || !r.rails || r.lives < 8 || optind != argc)
 		return usage();
 	status = run_all(&r);
 	if (r.filtered)
