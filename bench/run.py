@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from lib import engine, kv, machine, procs, rails, table
+from lib import engine, kv, machine, procs, rails, scale, table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -93,7 +93,18 @@ def run_rails(args, build_dir, progress):
     return results
 
 
-PARTS = {"engine": run_engine, "rails": run_rails, "kv": run_kv}
+def run_scale(_args, build_dir, progress):
+    results = []
+    for what, counts in scale.COUNTS.items():
+        for count in counts:
+            progress.show(f"scale {what} {count}")
+            results += scale.measure(what, count, build_dir)
+    progress.clear()
+    print("\n".join(scale.tables(results)), end="\n\n", flush=True)
+    return results
+
+
+PARTS = {"engine": run_engine, "rails": run_rails, "kv": run_kv, "scale": run_scale}
 
 
 def plain(value):
