@@ -7,8 +7,9 @@
 
 #include <weft/weft.h>
 
-#define SCALE_OPS 10000u /* of steps that measure one operation among many objects */
-#define SCALE_LEN 64u    /* bytes of a transfer, and of a region */
+#define SCALE_OPS   10000u /* of steps that measure one operation among many objects */
+#define SCALE_RAILS 500u   /* the same of many rails, whose emulated devices take their time */
+#define SCALE_LEN   64u    /* bytes of a transfer, and of a region */
 
 struct scale_opts {
 	const char *provider;

@@ -211,8 +211,8 @@ void scale_rails(const struct scale_opts *opts)
 	for (i = 0; i < 4 * opts->count; i++)
 		scale_write(batch, near, remote, a, b);
 	scale_begin();
-	for (i = 0; i < SCALE_OPS; i++)
+	for (i = 0; i < SCALE_RAILS; i++)
 		scale_write(batch, near, remote, a, b);
-	scale_end(opts, "a WRITE", SCALE_OPS, 1);
+	scale_end(opts, "a WRITE", SCALE_RAILS, 1);
 	poll_idle(opts, a);
 }

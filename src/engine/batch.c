@@ -245,8 +245,7 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 		list_add_tail(&peer->queue, &transfer->link);
 		transfer->queued = true;
 		transfer->remote->active++;
-		idle_used(peer);
-		peer->unplaced |= transfer->flags & WEFT_SOURCE_ONLY;
+		idle_submitted(transfer);
 		peer->transfers++;
 		peer_make_ready(peer);
 	}

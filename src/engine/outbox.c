@@ -143,6 +143,15 @@ static struct outgoing *enqueue(struct weft_peer *peer, uint8_t type, const void
 	return out;
 }
 
+void peer_drop_outbox(struct weft_peer *peer)
+{
+	struct list *link;
+
+	while ((link = list_pop(&peer->outbox)))
+		mem_free(list_entry(link, struct outgoing, link));
+	peer->outbox_count = 0;
+}
+
 void peer_send_soon(struct weft_peer *peer, uint8_t type, const void *payload, size_t len)
 {
 	int rc = -EAGAIN;

@@ -241,15 +241,6 @@ int peer_get(struct weft *weft, const struct wire_descriptor *d, bool needed,
 	return 0;
 }
 
-void peer_drop_outbox(struct weft_peer *peer)
-{
-	struct list *link;
-
-	while ((link = list_pop(&peer->outbox)))
-		mem_free(list_entry(link, struct outgoing, link));
-	peer->outbox_count = 0;
-}
-
 static void end_transfers(struct weft_peer *peer, int state, int reason)
 {
 	struct list *link, *after;

@@ -26,7 +26,6 @@ void peer_watch(struct weft_peer *peer);
 void peer_unwatch(struct weft_peer *peer);
 void peer_forget_rails(struct weft_peer *peer, enum port_forget why);
 void peer_free(struct weft_peer *peer);
-void peer_drop_outbox(struct weft_peer *peer);
 /* The peer is gone or let go, and software may have its packets still: see region_haunt(). */
 void peer_haunt(struct weft_peer *peer);
 /* Gives it slot, token and destinations, for a first contact or another. */
@@ -53,8 +52,9 @@ void contact_continue(struct weft_peer *peer, uint64_t now_ns);
 
 /* --- idle.c --- */
 int idle_keep_address(struct weft_peer *peer, const struct wire_way *far);
-void idle_met(struct weft_peer *peer);   /* the handshake is done */
-void idle_used(struct weft_peer *peer);  /* a transfer, a message, a question */
+void idle_met(struct weft_peer *peer);  /* the handshake is done */
+void idle_used(struct weft_peer *peer); /* a message, a question */
+void idle_submitted(const struct transfer *transfer);
 void idle_leave(struct weft_peer *peer); /* it is gone */
 /* Lets go of peers beyond the limit. */
 void idle_expire(struct weft *weft, uint64_t now_ns);
@@ -97,6 +97,7 @@ void peer_send_soon(struct weft_peer *peer, uint8_t type, const void *payload, s
 void peer_control(struct weft_peer *peer, uint8_t type, const struct wire_grant *grant);
 void peer_ping(struct weft_peer *peer, uint32_t path);
 void peer_flush_outbox(struct weft_peer *peer);
+void peer_drop_outbox(struct weft_peer *peer);
 bool peer_rest_waits(const struct weft_peer *peer);  /* the same of REST and RESTED */
 bool peer_hello_waits(const struct weft_peer *peer); /* the provider had no room for it yet */
 /* An EVENT_SENT. */
