@@ -286,7 +286,7 @@ struct weft_path_info {
 	char device[64];   /* of this engine's rail */
 	uint32_t usable;   /* 0: failed; it is asked again from time to time, and taken back when it
 			      answers */
-	int32_t reason;    /* why not; -EINPROGRESS: it has not answered yet */
+	int32_t reason;    /* why not; -EINPROGRESS: it has not answered yet, or is asleep */
 	uint64_t failures; /* how often it failed while others worked */
 };
 /*

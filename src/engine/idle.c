@@ -175,6 +175,7 @@ void idle_expire(struct weft *weft, uint64_t now_ns)
 			continue;
 		}
 		set_rest(peer, REST_ASKED);
+		idle_used(peer); /* as it may never answer */
 		say(peer, WIRE_REST, 0);
 	}
 }

@@ -137,7 +137,10 @@ void info_path(const struct weft_peer *peer, uint32_t index, struct weft_path_in
 	memcpy(info->device, way_rail(peer->weft, peer->way, index)->limits.device,
 	       sizeof(info->device));
 	info->usable = path_usable(peer, index);
-	info->reason = info->usable ? 0 : path->reason ? path->reason : peer->reason;
+	info->reason = info->usable   ? 0
+		       : path->reason ? path->reason
+		       : peer->reason ? peer->reason
+				      : -EINPROGRESS;
 	info->failures = path->failures;
 }
 
