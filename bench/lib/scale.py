@@ -1,35 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one more peer, region, transfer of a batch or rail costs: bytes, instructions and processor
-time of one, among few and among many."""
+"""What one more peer, region or transfer of a batch costs: bytes, instructions and processor time of
+one, among few and among many."""
 import pathlib
 import re
 import shutil
 import tempfile
 
 from lib import procs, table
-from lib.rails import emu
 
 COUNTS = {
     "peers": (1, 10, 100, 1000),
     "regions": (1, 100, 10_000, 100_000),
     "batch": (1_000, 10_000, 100_000, 1_000_000),
-    "rails": (1, 8, 32),
 }
 LIMIT_S = 600
-# As in lib/rails.py.
-QUEUES = ("--device", "max_sq_wr=256", "--device", "max_rq_wr=256")
 
 
 def command(build, what, count):
     return [build / "bench" / "bench-scale", "--what", what, "--count", count]
-
-
-def rails(build, count):
-    """Over emulated devices, whose own work is in the figures."""
-    with tempfile.TemporaryDirectory(prefix="weft-bench-", dir="/dev/shm") as folder:
-        return procs.run_json([emu(build), "--quiet", "--world", f"{folder}/world", "--nics", count,
-                               *QUEUES, "--", *command(build, "rails", count), "--provider", "efa"],
-                              LIMIT_S)
 
 
 def instructions(build, what, count):
@@ -46,8 +34,6 @@ def instructions(build, what, count):
 
 
 def measure(what, count, build):
-    if what == "rails":
-        return [step | {"instructions": None} for step in rails(build, count)]
     steps = procs.run_json(command(build, what, count), LIMIT_S)
     counts = instructions(build, what, count)[:len(steps)] or [None] * len(steps)
     return [step | {"instructions": counted and counted / step["items"]}
