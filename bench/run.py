@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from lib import cost, engine, kv, late, machine, pages, procs, rails, table
+from lib import cost, engine, kv, late, machine, pages, procs, rails, scale, table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -130,8 +130,19 @@ def run_cost(args, build_dir, progress):
     return results
 
 
+def run_scale(_args, build_dir, progress):
+    results = []
+    for what, counts in scale.COUNTS.items():
+        for count in counts:
+            progress.show(f"scale {what} {count}")
+            results += scale.measure(what, count, build_dir)
+    progress.clear()
+    print("\n".join(scale.tables(results)), end="\n\n", flush=True)
+    return results
+
+
 PARTS = {"engine": run_engine, "cost": run_cost, "pages": run_pages, "rails": run_rails,
-         "late": run_late, "kv": run_kv}
+         "late": run_late, "kv": run_kv, "scale": run_scale}
 
 
 def plain(value):

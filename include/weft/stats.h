@@ -51,7 +51,9 @@ extern "C" {
 	X(staging_bytes, "pinned host memory for copies from and to GPUs, bytes") \
 	X(bytes_staged, "bytes that such copies moved") \
 	X(copies, "such copies under way now") \
-	X(staging_waits, "transfers that had to wait for such memory")
+	X(staging_waits, "transfers that had to wait for such memory") \
+	X(peers_asleep, "of peers: those let go while idle that handles remain of, now") \
+	X(peers_slept, "times that a peer was let go while idle")
 /* clang-format on */
 
 struct weft_stats {
@@ -96,6 +98,8 @@ struct weft_rail_info {
 	uint32_t numa_known; /* 1: numa_node holds; of what is no RDMA device only with
 			      * WEFT_NICS_NEAR or bind_thread */
 	uint32_t numa_node;  /* where the device is; the first, where it is near several */
+	uint32_t addresses;  /* of peers, in the provider's table; shm's stay until the engine
+				closes,  and so do efa's where the device lacks a kind of RDMA */
 };
 /* Rail index 0.. of the engine; -ENOENT past the last. */
 WEFT_API int weft_rail(struct weft *weft, uint32_t index, struct weft_rail_info *info);

@@ -166,6 +166,13 @@ struct weft_opts {
 	 * registered in parts of the largest power of two within it. 0: it is asked of the device,
 	 * and where it does not say, found out from what it refuses. */
 	uint64_t max_registration;
+	/* Peers connected at a time beyond which idle ones are let go; default 0: none is. The one
+	 * longest without transfer, message or import goes first, once neither side has used the
+	 * other for 10 ms and nothing is under way between them; it agrees to it, whatever its own
+	 * limit. Handles stay valid: what needs the peer again connects again, within the deadline
+	 * of the transfer, and asks again for the regions that it uses. Over shm, where addresses
+	 * are few in an engine's life, peers are neither counted nor let go. */
+	uint32_t idle_peers;
 };
 
 /* "weft 0.1.0"; static. */
@@ -303,6 +310,7 @@ struct weft_peer_info {
 				*/
 	uint32_t write_by;     /* enum weft_rdma, of the first rail */
 	uint32_t read_by;
+	uint32_t asleep; /* 1: let go while idle (weft_opts.idle_peers) until it is needed */
 };
 /* What is known of a peer. info->size must be set. Any thread; -EINVAL. */
 WEFT_API int weft_peer_info(const struct weft_peer *peer, struct weft_peer_info *info);
@@ -312,7 +320,7 @@ struct weft_path_info {
 	char device[64];   /* of this engine's rail */
 	uint32_t usable;   /* 0: failed; it is asked again from time to time, and taken back when it
 			      answers */
-	int32_t reason;    /* why not; -EINPROGRESS: it has not answered yet */
+	int32_t reason;    /* why not; -EINPROGRESS: it has not answered yet, or is asleep */
 	uint64_t failures; /* how often it failed while others worked */
 };
 /*

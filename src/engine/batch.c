@@ -167,6 +167,7 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 		list_add_tail(&peer->queue, &transfer->link);
 		transfer->queued = true;
 		remote->active++;
+		idle_submitted(transfer);
 		peer->transfers++;
 	}
 	if (batch->count == 0)

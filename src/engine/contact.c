@@ -42,6 +42,10 @@ void contact_begin(struct weft_peer *peer, bool needed)
 {
 	uint64_t now, at;
 
+	if (peer_state(peer) == PEER_ASLEEP) {
+		idle_wake(peer, needed);
+		return;
+	}
 	if (peer->hellos || peer_state(peer) != PEER_CONNECTING)
 		return;
 	now = at = clock_ns();

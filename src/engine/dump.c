@@ -120,6 +120,7 @@ static void say_rail(struct dump *dump, struct weft *weft, uint32_t index)
 	say_number(dump, "max_message", info.max_message);
 	say_number(dump, "depth", info.depth);
 	say_number(dump, "inject", info.inject);
+	say_number(dump, "addresses", info.addresses);
 	say_latency(dump, "latency", &latency);
 	nic_counters(weft->rails[index].limits.nic, say_nic, dump);
 }
@@ -127,29 +128,35 @@ static void say_rail(struct dump *dump, struct weft *weft, uint32_t index)
 /* The peer with the lowest slot that is not below next, as it is now. */
 struct peer_state_now {
 	uint64_t next;
-	bool found;
+	bool found, told; /* told: next is beyond one that was there */
 	struct weft_peer_info info;
 	struct smallhist latency[OP_KINDS];
 	struct weft_path_info paths[ENGINE_RAILS_MAX];
 };
 
-/* Peers stand in the list in the order of their slots. */
+/* Peers stand in the list in the order of their slots. One that was told is found by its own; only
+ * when it has gone meanwhile the list is walked. */
+static struct weft_peer *find_next(const struct weft *weft, const struct peer_state_now *now)
+{
+	struct weft_peer *peer = now->told ? map_get_ptr(&weft->peer_by_slot, now->next - 1) : NULL;
+	const struct list *link = peer ? peer->link.next : weft->peers.next;
+
+	for (; link != &weft->peers; link = link->next) {
+		peer = list_entry(link, struct weft_peer, link);
+		if (peer->slot >= now->next)
+			return peer;
+	}
+	return NULL;
+}
+
 static int get_next_peer(struct weft *weft, void *arg)
 {
 	struct peer_state_now *now = arg;
-	struct weft_peer *peer = NULL;
-	struct list *link;
+	struct weft_peer *peer = find_next(weft, now);
 	uint32_t i;
 
-	now->found = false;
-	list_for_each(link, &weft->peers)
-	{
-		peer = list_entry(link, struct weft_peer, link);
-		if (peer->slot >= now->next) {
-			now->found = true;
-			break;
-		}
-	}
+	now->found = peer != NULL;
+	now->told = true;
 	if (!now->found)
 		return 0;
 	now->next = peer->slot;

@@ -75,6 +75,7 @@ static void apply_opts(struct weft *weft, const struct weft_opts *opts)
 	weft->thread_mode = opts->progress == WEFT_PROGRESS_THREAD;
 	weft->peer_window = opts->peer_window ? opts->peer_window : 256;
 	weft->peer_limit = opts->peer_limit ? opts->peer_limit : 4096;
+	weft->idle_peers = opts->idle_peers;
 	weft->submit_limit = opts->submit_limit ? opts->submit_limit : 1048576;
 	weft->spin_ns = (opts->spin_us ? opts->spin_us : 50) * 1000ull;
 	weft->max_registration = opts->max_registration ? opts->max_registration : UINT64_MAX;
@@ -91,6 +92,8 @@ static void init_lists(struct weft *weft)
 {
 	list_init(&weft->peers);
 	list_init(&weft->dead_peers);
+	list_init(&weft->awake);
+	list_init(&weft->asleep);
 	list_init(&weft->ready);
 	list_init(&weft->active);
 	list_init(&weft->idle_batches);
@@ -124,6 +127,10 @@ static int open_tables(struct weft *weft)
 		rc = map_init(&weft->peer_by_slot, weft->peer_limit);
 	if (!rc)
 		rc = map_init(&weft->regions, SIZE_MAX);
+	if (!rc)
+		rc = map_init(&weft->remotes, SIZE_MAX);
+	if (!rc)
+		rc = map_init(&weft->holdings, SIZE_MAX);
 	if (!rc)
 		rc = ring_init(&weft->calls, ENGINE_CALLS);
 	if (!rc)
@@ -175,6 +182,8 @@ static void free_engine(struct weft *weft)
 	mem_free(weft->rails);
 	ring_fini(&weft->calls);
 	map_fini(&weft->regions);
+	map_fini(&weft->remotes);
+	map_fini(&weft->holdings);
 	pin_table_free(&weft->pins);
 	map_fini(&weft->peer_by_slot);
 	map_fini(&weft->peer_by_id);
@@ -310,8 +319,8 @@ static void free_remotes(struct weft_peer *peer)
 {
 	struct list *link;
 
-	while ((link = list_pop(&peer->remotes)))
-		mem_free(list_entry(link, struct weft_remote, link));
+	while ((link = list_first(&peer->remotes)))
+		remote_drop(list_entry(link, struct weft_remote, link));
 }
 
 static void free_peers(struct list *peers)
@@ -386,6 +395,7 @@ void weft_close(struct weft *weft)
 	drain(weft);
 	gpu_quiet(weft);
 	free_peers(&weft->peers);
+	free_peers(&weft->asleep);
 	free_peers(&weft->dead_peers);
 	shut_rails(weft);
 	free_regions(weft);

@@ -157,7 +157,7 @@ struct weft_region {
 	uint64_t ask_ns, ask_pause_ns; /* closing: when its holders are asked again */
 	struct pinned *pinned;
 	struct gpu_region *gpu; /* memory of a GPU; NULL: of the host */
-	uint32_t near; /* bit i: weft->rails[i] is in the node of its first page */
+	uint32_t near;          /* bit i: weft->rails[i] is in the node of its first page */
 };
 
 /* A peer's use of one of our regions. */
@@ -172,6 +172,7 @@ struct weft_remote {
 	struct weft *weft;
 	struct weft_peer *peer;
 	struct list link; /* in peer->remotes */
+	struct list same; /* a ring of those of one region of a peer */
 	uint32_t region, generation, access;
 	uint64_t length;
 	uint32_t flights, active; /* operations posted; transfers not ended */
@@ -179,9 +180,9 @@ struct weft_remote {
 	bool asked, answer_revoke;
 	uint32_t rail_count;
 	uint32_t parts;
-	uint8_t shift;                    /* of the parts: plan.h */
-	uint64_t bases[ENGINE_RAILS_MAX]; /* per rail of the peer: 0, or the memory's address */
-	uint64_t keys[];                  /* parts of its first rail, then of the next */
+	uint8_t shift;    /* of the parts: plan.h */
+	uint64_t *keys;   /* behind the bases: parts of the peer's first rail, then of the next */
+	uint64_t bases[]; /* per rail of the peer: 0, or the memory's address */
 };
 
 struct outgoing {
@@ -200,6 +201,14 @@ enum peer_state {
 	PEER_CONNECTING,
 	PEER_CONNECTED,
 	PEER_DEAD,
+	PEER_ASLEEP, /* was CONNECTED, is let go: see idle.c; CONNECTING again when it is needed */
+};
+
+/* Of a connected peer: how far both sides are with letting go of each other. */
+enum peer_rest {
+	REST_NONE,
+	REST_ASKED,  /* we said REST */
+	REST_AGREED, /* asleep once our last message has left */
 };
 
 /* A pair of rails, see path.c. */
@@ -215,7 +224,7 @@ struct path {
 
 struct weft_peer {
 	struct weft *weft;
-	struct list link;  /* in weft->peers or weft->dead_peers */
+	struct list link;  /* in weft->peers, weft->asleep or weft->dead_peers */
 	struct list ready; /* in weft->ready while something can be posted */
 	struct list queue; /* transfers with something left to post */
 	struct list flights;
@@ -237,6 +246,7 @@ struct weft_peer {
 	bool bell;   /* may sleep where the provider cannot wake it */
 	uint64_t last_post_ns;
 	const struct way *way;
+	uint32_t number; /* its first slot: no other peer has or will have it */
 	uint32_t slot;
 	uint64_t token; /* what it must show */
 	uint32_t remote_slot;
@@ -257,7 +267,15 @@ struct weft_peer {
 	_Atomic(void *) data;
 	struct sequence_out sent;
 	struct sequence_in came;
-	struct smallruns latency[OP_KINDS]; /* of transfers done, ns from submit to end */
+	struct smallruns *latency; /* OP_KINDS, of transfers done, ns from submit to end */
+	struct list use;           /* connected: in weft->awake, the least lately used first */
+	uint64_t used_ns;
+	struct wire_way *address; /* where it is met again; NULL: it is never let go */
+	enum peer_rest rest;
+	uint8_t rest_heard; /* REST or RESTED, until all that was sent before has come; 0: none */
+	uint32_t rest_number;
+	bool handed;   /* the user may have its handle */
+	bool unplaced; /* there were WRITEs whose end did not mean placed */
 	uint32_t paths_down;
 	struct path paths[]; /* way->count */
 };
@@ -288,12 +306,16 @@ struct weft {
 	uint64_t haunted_ns; /* when to wake who waits for a haunted region; 0: nobody does */
 	uint32_t *turns;     /* for each record of flights: see flight_context() */
 	struct list peers, dead_peers, ready, active, idle_batches;
+	struct list awake, asleep; /* peers, see idle.c */
+	uint32_t idle_peers, awake_count, asleep_count, resting_count;
 	struct list ended;    /* batches whose on_done is to be called */
 	struct list attached; /* see attach.h */
 	struct map peer_by_id, peer_by_slot;
 	uint32_t peer_count, next_peer_slot;
-	uint32_t farewells; /* see farewell.c */
-	struct map regions; /* slot -> struct weft_region */
+	uint32_t farewells;  /* see farewell.c */
+	struct map regions;  /* slot -> struct weft_region */
+	struct map remotes;  /* region_key() -> one of the ring */
+	struct map holdings; /* region_key() -> struct holding */
 	uint32_t next_region, next_generation;
 	struct pin_table pins;
 	struct gpu *gpu;
@@ -376,6 +398,12 @@ int engine_progress(struct weft *weft, uint64_t timeout_ns);
 void engine_signal(struct weft *weft);
 int engine_thread_start(struct weft *weft);
 void engine_thread_stop(struct weft *weft);
+/* A region of ours that a peer holds, or one of the peer's. */
+static inline uint64_t region_key(const struct weft_peer *peer, uint32_t region)
+{
+	return (uint64_t)peer->number << 32 | region;
+}
+
 /* Makes sure that timers look at this time. */
 static inline void engine_timer(struct weft *weft, uint64_t at_ns)
 {
@@ -393,18 +421,6 @@ static inline uint64_t engine_now(struct weft *weft)
 	return weft->now_ns;
 }
 
-/* --- latency.c --- */
-/* The peer is about to be freed: the engine keeps what was measured. */
-void latency_keep(struct weft_peer *peer);
-/* What weft_latency() and its like tell of a histogram. */
-struct weft_latency latency_of(const struct smallhist *hist);
-
-/* --- info.c --- */
-/* "device" and so on, enum weft_rdma. */
-const char *rdma_name(uint32_t by);
-void info_peer(const struct weft_peer *peer, struct weft_peer_info *info);
-void info_path(const struct weft_peer *peer, uint32_t index, struct weft_path_info *info);
-
 /* --- batch.c --- */
 void batch_start(struct weft_batch *batch, uint64_t now_ns);
 void batch_transfer_ended(struct weft_batch *batch, struct transfer *transfer);
@@ -421,6 +437,8 @@ void remote_granted(struct weft_peer *peer, const struct wire_grant *grant);
 void remote_revoke(struct weft_peer *peer, const struct wire_grant *grant);
 void remote_flight_ended(struct weft_remote *remote);
 void remotes_fail(struct weft_peer *peer, int reason);
+/* Frees it. */
+void remote_drop(struct weft_remote *remote);
 void region_asked(struct weft_peer *peer, const struct wire_grant *grant);
 void region_released(struct weft_peer *peer, const struct wire_grant *grant, bool revoked);
 void holding_drop(struct holding *holding);
@@ -429,24 +447,8 @@ void holding_drop(struct holding *holding);
 void region_haunt(struct weft_peer *peer, uint64_t until_ns);
 void region_free(struct weft_region *region);
 
-/* --- arrival.c --- */
-void arrival_event(struct weft *weft, uint32_t imm);
-
-/* --- bell.c --- */
-int bell_open(struct weft *weft);
-/* Something was posted or sent to a peer with a bell. */
-void bell_posted(struct weft_peer *peer, uint64_t now_ns);
-/* A poll of a rail with operations in flight was empty. */
-void bell_waiting(struct rail *rail);
-void bell_heard(struct weft *weft, uint64_t now_ns);
-
-/* --- host.c --- */
-/* Equal for processes that can reach each other through /dev/shm. */
-uint64_t host_identity(void);
-/* Whether this process may copy from and to another's memory (process_vm_readv). */
-bool host_may_copy(uint32_t pid);
-
 #include "engine/flight.h"
+#include "engine/parts.h"
 #include "engine/peer.h"
 
 #endif /* WEFT_ENGINE_ENGINE_H */

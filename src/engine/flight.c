@@ -419,8 +419,10 @@ void flight_pump(struct weft *weft)
 		peer = list_entry(link, struct weft_peer, ready);
 		if (!list_empty(&peer->outbox))
 			peer_flush_outbox(peer);
+		if (idle_sent(peer))
+			continue;
 		state = peer_state(peer);
-		if (state == PEER_CONNECTED)
+		if (state == PEER_CONNECTED && peer->rest == REST_NONE)
 			pump_peer(weft, peer);
 		else if (state == PEER_DEAD)
 			fail_queue(peer, peer->reason);

@@ -40,6 +40,7 @@ static void connected(struct weft_peer *peer)
 		return;
 	peer_probe_fini(peer);
 	atomic_store_explicit(&peer->state, PEER_CONNECTED, memory_order_release);
+	idle_met(peer);
 	path_begin(peer);
 	list_for_each_safe(link, after, &peer->remotes)
 		remote_ask(list_entry(link, struct weft_remote, link));
@@ -87,9 +88,18 @@ static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_h
 
 	/* Same engine, new token: it has forgotten what was between us. */
 	if (peer && peer_state(peer) == PEER_CONNECTED && peer->remote_token != hello->token) {
-		peer_fail(peer, -WEFT_EPEERGONE);
-		farewell_settled(peer);
-		peer = NULL;
+		if (!idle_has_rested(peer)) {
+			peer_fail(peer, -WEFT_EPEERGONE);
+			farewell_settled(peer);
+		}
+		peer = peer_find(weft, from->id);
+	}
+	if (peer && peer_state(peer) == PEER_ASLEEP) {
+		rc = idle_wake_quietly(peer);
+		if (rc) {
+			peer_fail(peer, rc);
+			return rc;
+		}
 	}
 	for (i = 0; i < weft->way_count; i++)
 		if (weft->ways[i].provider == rail->provider)
@@ -187,6 +197,7 @@ static int got_data(struct weft_peer *peer, const void *data, size_t len)
 		if (rc)
 			return rc;
 	}
+	peer->handed = true;
 	weft->stats.messages_received++;
 	if (!weft->on_message)
 		return queue_message(peer, data, len);
@@ -194,19 +205,21 @@ static int got_data(struct weft_peer *peer, const void *data, size_t len)
 	return 0;
 }
 
-static int got_control(struct weft_peer *peer, uint8_t type, const void *payload, size_t len)
+static int got_control(struct weft_peer *peer, const struct wire_head *head, const void *payload,
+		       size_t len)
 {
 	struct wire_grant grant;
 	int rc = wire_get_grant(&grant, payload, len);
 
 	if (rc)
 		return rc;
-	switch (type) {
+	switch (head->type) {
 	case WIRE_REFUSE:
 		peer_fail(peer, grant.code < 0 ? grant.code : -WEFT_EMESSAGE);
 		farewell_settled(peer);
 		break;
 	case WIRE_ASK:
+		idle_used(peer);
 		region_asked(peer, &grant);
 		break;
 	case WIRE_GRANT:
@@ -214,7 +227,7 @@ static int got_control(struct weft_peer *peer, uint8_t type, const void *payload
 		break;
 	case WIRE_RELEASE:
 	case WIRE_REVOKED:
-		region_released(peer, &grant, type == WIRE_REVOKED);
+		region_released(peer, &grant, head->type == WIRE_REVOKED);
 		break;
 	case WIRE_REVOKE:
 		remote_revoke(peer, &grant);
@@ -229,6 +242,9 @@ static int got_control(struct weft_peer *peer, uint8_t type, const void *payload
 		if (grant.region < peer->way->count)
 			path_answered(peer, grant.region);
 		break;
+	case WIRE_REST:
+	case WIRE_RESTED:
+		return idle_heard(peer, head, &grant);
 	default:
 		return -WEFT_EMESSAGE;
 	}
@@ -248,6 +264,28 @@ static int got_welcome(struct weft_peer *peer, const void *payload, size_t len)
 	peer->remote_token = welcome.token;
 	connected(peer);
 	return 0;
+}
+
+/* Of a peer that is known. It may be gone afterwards. */
+static int heard(struct weft_peer *peer, const struct wire_head *head, const void *payload,
+		 size_t len)
+{
+	switch (head->type) {
+	case WIRE_WELCOME:
+		return got_welcome(peer, payload, len);
+	case WIRE_DATA:
+		idle_used(peer);
+		return got_data(peer, payload, len);
+	case WIRE_PART:
+		return got_part(peer, payload, len);
+	case WIRE_BYE:
+		peer_fail(peer, -WEFT_EPEERGONE);
+		farewell_settled(peer);
+		peer_release(peer);
+		return 0;
+	default:
+		return got_control(peer, head, payload, len);
+	}
 }
 
 static int dispatch(struct weft *weft, struct rail *rail, const void *data, size_t len)
@@ -272,21 +310,11 @@ static int dispatch(struct weft *weft, struct rail *rail, const void *data, size
 		weft->stats.messages_repeated++;
 		return 0;
 	}
-	switch (head.type) {
-	case WIRE_WELCOME:
-		return got_welcome(peer, payload, len);
-	case WIRE_DATA:
-		return got_data(peer, payload, len);
-	case WIRE_PART:
-		return got_part(peer, payload, len);
-	case WIRE_BYE:
-		peer_fail(peer, -WEFT_EPEERGONE);
-		farewell_settled(peer);
-		peer_release(peer);
-		return 0;
-	default:
-		return got_control(peer, head.type, payload, len);
-	}
+	rc = heard(peer, &head, payload, len);
+	peer = map_get_ptr(&weft->peer_by_slot, head.slot);
+	if (peer)
+		idle_continue(peer);
+	return rc;
 }
 
 void message_event(struct weft *weft, struct rail *rail, const void *data, size_t len)

@@ -13,6 +13,7 @@ static int get_stats(struct weft *weft, void *arg)
 	*stats = weft->stats;
 	stats->size = sizeof(*stats);
 	stats->peers = weft->peer_count;
+	stats->peers_asleep = weft->asleep_count;
 	stats->submitted = weft->submitted;
 	stats->refused = atomic_load_explicit(&weft->refused, memory_order_relaxed);
 	return 0;
@@ -58,6 +59,7 @@ static int get_rail(struct weft *weft, void *arg)
 	info->inject = rail->limits.inject;
 	info->write_by = rail->limits.write_by;
 	info->read_by = rail->limits.read_by;
+	info->addresses = rail->ops->addresses ? rail->ops->addresses(rail->port) : 0;
 	info->numa_known = rail->numa >= 0;
 	info->numa_node = rail->numa >= 0 ? (uint32_t)rail->numa : 0;
 	return 0;
@@ -102,6 +104,7 @@ void info_peer(const struct weft_peer *peer, struct weft_peer_info *info)
 	info->reason = peer->reason;
 	info->write_by = rail->limits.write_by;
 	info->read_by = rail->limits.read_by;
+	info->asleep = peer_state(peer) == PEER_ASLEEP;
 }
 
 struct peer_query {
@@ -136,7 +139,10 @@ void info_path(const struct weft_peer *peer, uint32_t index, struct weft_path_in
 	memcpy(info->device, way_rail(peer->weft, peer->way, index)->limits.device,
 	       sizeof(info->device));
 	info->usable = path_usable(peer, index);
-	info->reason = info->usable ? 0 : path->reason ? path->reason : peer->reason;
+	info->reason = info->usable   ? 0
+		       : path->reason ? path->reason
+		       : peer->reason ? peer->reason
+				      : -EINPROGRESS;
 	info->failures = path->failures;
 }
 

@@ -15,7 +15,7 @@ void latency_keep(struct weft_peer *peer)
 {
 	uint32_t kind;
 
-	for (kind = 0; kind < OP_KINDS; kind++)
+	for (kind = 0; peer->latency && kind < OP_KINDS; kind++)
 		smallhist_merge(&peer->weft->latency[kind], smallruns_hist(&peer->latency[kind]));
 }
 
@@ -57,7 +57,8 @@ static void merge_peers(struct latency_query *query, const struct list *peers)
 	list_for_each(link, peers)
 	{
 		peer = list_entry(link, struct weft_peer, link);
-		smallhist_merge(&query->hist, smallruns_hist(&peer->latency[query->index]));
+		if (peer->latency)
+			smallhist_merge(&query->hist, smallruns_hist(&peer->latency[query->index]));
 	}
 }
 
@@ -86,7 +87,8 @@ static int get_peer(struct weft *weft, void *arg)
 	struct latency_query *query = arg;
 
 	(void)weft;
-	query->hist = *smallruns_hist(&query->peer->latency[query->index]);
+	if (query->peer->latency)
+		query->hist = *smallruns_hist(&query->peer->latency[query->index]);
 	return 0;
 }
 

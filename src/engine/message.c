@@ -21,7 +21,7 @@ static int notify(struct weft *weft, void *arg)
 
 	if (state == PEER_DEAD)
 		return err_set(-WEFT_EPEERGONE, "%s", weft_strerror(peer->reason));
-	if (state == PEER_CONNECTING) {
+	if (state == PEER_CONNECTING || state == PEER_ASLEEP) {
 		contact_begin(peer, true);
 		return err_set(-WEFT_EQUEUEFULL, "the handshake with the peer is under way");
 	}
@@ -32,6 +32,7 @@ static int notify(struct weft *weft, void *arg)
 		peer_fail(peer, rc);
 		return err_set(rc, "message over %s", peer->way->provider->name);
 	}
+	idle_used(peer);
 	weft->stats.messages_sent++;
 	return 0;
 }

@@ -104,7 +104,8 @@ void peer_ping(struct weft_peer *peer, uint32_t path)
 	size_t len = sizeof(payload);
 	int rc;
 
-	if (peer->remote_slot == WIRE_NO_SLOT || wire_put_grant(&grant, payload, &len))
+	if (peer->remote_slot == WIRE_NO_SLOT || peer->rest != REST_NONE ||
+	    wire_put_grant(&grant, payload, &len))
 		return;
 	wire_put_head(&head, bytes);
 	rc = send_by(peer, path, bytes, sizeof(bytes), payload, len, COOKIE_PING, 0);
@@ -117,7 +118,11 @@ void peer_ping(struct weft_peer *peer, uint32_t path)
  * that may have overtaken it and wants an answer. */
 static bool can_send(const struct weft_peer *peer, uint8_t type)
 {
-	return type == WIRE_HELLO || type == WIRE_AGAIN || peer->remote_slot != WIRE_NO_SLOT;
+	if (type == WIRE_HELLO || type == WIRE_AGAIN)
+		return true;
+	if (peer->rest != REST_NONE && type != WIRE_REST && type != WIRE_RESTED)
+		return false; /* I1 in idle.c */
+	return peer->remote_slot != WIRE_NO_SLOT;
 }
 
 static struct outgoing *enqueue(struct weft_peer *peer, uint8_t type, const void *payload,
@@ -142,6 +147,15 @@ static struct outgoing *enqueue(struct weft_peer *peer, uint8_t type, const void
 	peer->outbox_count++;
 	peer_make_ready(peer);
 	return out;
+}
+
+void peer_drop_outbox(struct weft_peer *peer)
+{
+	struct list *link;
+
+	while ((link = list_pop(&peer->outbox)))
+		mem_free(list_entry(link, struct outgoing, link));
+	peer->outbox_count = 0;
 }
 
 void peer_send_soon(struct weft_peer *peer, uint8_t type, const void *payload, size_t len)
@@ -192,6 +206,14 @@ bool peer_hello_waits(const struct weft_peer *peer)
 	return link && list_entry(link, struct outgoing, link)->type == WIRE_HELLO;
 }
 
+bool peer_rest_waits(const struct weft_peer *peer)
+{
+	struct list *link = list_first(&peer->outbox);
+	uint8_t type = link ? list_entry(link, struct outgoing, link)->type : WIRE_HELLO;
+
+	return type == WIRE_REST || type == WIRE_RESTED || type == WIRE_AGAIN;
+}
+
 void peer_control(struct weft_peer *peer, uint8_t type, const struct wire_grant *grant)
 {
 	uint8_t payload[16];
@@ -212,7 +234,7 @@ int peer_send_data(struct weft_peer *peer, const void *data, size_t len)
 	size_t max = peer->way->provider->message_max, part;
 	int rc;
 
-	if (!list_empty(&peer->outbox))
+	if (!list_empty(&peer->outbox) || peer->rest != REST_NONE)
 		return -EAGAIN;
 	if (!max || len + WIRE_HEAD_BYTES <= max)
 		return peer_send(peer, WIRE_DATA, data, len);
@@ -266,5 +288,8 @@ void peer_sent(struct weft *weft, const struct event *event)
 		if (event->error)
 			peer_fail(peer, event->error);
 	}
-	peer_release(peer);
+	if (peer_state(peer) == PEER_DEAD)
+		peer_release(peer);
+	else
+		idle_sent(peer);
 }

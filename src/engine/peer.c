@@ -122,6 +122,7 @@ static void init_lists(struct weft_peer *peer)
 {
 	list_init(&peer->link);
 	list_init(&peer->ready);
+	list_init(&peer->use);
 	list_init(&peer->queue);
 	list_init(&peer->flights);
 	list_init(&peer->remotes);
@@ -145,6 +146,34 @@ static int enter_maps(struct weft_peer *peer)
 	return 0;
 }
 
+int peer_meet(struct weft_peer *peer, const struct wire_way *far)
+{
+	struct weft *weft = peer->weft;
+	int rc = 0;
+
+	if (!peer->latency)
+		peer->latency = mem_array(OP_KINDS, sizeof(peer->latency[0]));
+	if (!peer->latency)
+		return err_set(-ENOMEM, "out of memory for a peer's latencies");
+	peer->slot = weft->next_peer_slot++;
+	peer->remote_slot = WIRE_NO_SLOT;
+	peer->hello_ns = UINT64_MAX;
+	if (getrandom(&peer->token, sizeof(peer->token), 0) != sizeof(peer->token))
+		return err_set(-EIO, "getrandom failed");
+	peer_probe_init(peer, &far->rails[0]);
+	rc = connect_rails(peer, far);
+	if (rc == 0)
+		rc = enter_maps(peer);
+	if (rc) {
+		peer_forget_rails(peer, parting(peer));
+		return rc;
+	}
+	peer_watch(peer);
+	peer->connect_deadline_ns = clock_deadline(clock_ns(), weft->connect_timeout_ns);
+	engine_timer(weft, peer->connect_deadline_ns);
+	return 0;
+}
+
 int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct way *way,
 	     const struct wire_way *far, struct weft_peer **ret)
 {
@@ -158,6 +187,7 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 		return err_set(-ENOMEM, "out of memory for a peer");
 	init_lists(peer);
 	peer->weft = weft;
+	peer->number = weft->next_peer_slot;
 	peer->way = way;
 	peer->host = d->host;
 	peer->pid = d->pid;
@@ -165,31 +195,19 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 	peer->direct = way_rail(weft, way, 0)->limits.direct && host_may_copy(d->pid);
 	peer->bell = way->provider->host_local && !way->provider->process_local;
 	memcpy(peer->id, d->id, WIRE_ID_BYTES);
-	peer->slot = weft->next_peer_slot++;
-	peer->remote_slot = WIRE_NO_SLOT;
-	if (getrandom(&peer->token, sizeof(peer->token), 0) != sizeof(peer->token)) {
-		rc = err_set(-EIO, "getrandom failed");
+	rc = idle_keep_address(peer, far);
+	if (rc == 0)
+		rc = peer_meet(peer, far);
+	if (rc)
 		goto free_peer;
-	}
-	peer_probe_init(peer, &far->rails[0]);
-	rc = connect_rails(peer, far);
-	if (rc)
-		goto forget;
-	rc = enter_maps(peer);
-	if (rc)
-		goto forget;
 	weft->ways[way - weft->ways].met++;
 	list_add_tail(&weft->peers, &peer->link);
 	weft->peer_count++;
-	peer_watch(peer);
-	peer->hello_ns = UINT64_MAX;
-	peer->connect_deadline_ns = clock_deadline(clock_ns(), weft->connect_timeout_ns);
-	engine_timer(weft, peer->connect_deadline_ns);
 	*ret = peer;
 	return 0;
-forget:
-	peer_forget_rails(peer, parting(peer));
 free_peer:
+	mem_free(peer->latency);
+	mem_free(peer->address);
 	mem_free(peer);
 	return rc;
 }
@@ -203,8 +221,8 @@ int peer_get(struct weft *weft, const struct wire_descriptor *d, bool needed,
 	int rc;
 
 	if (peer) {
-		if (needed)
-			contact_begin(peer, true);
+		if (needed || peer_state(peer) == PEER_ASLEEP)
+			contact_begin(peer, needed);
 		*ret = peer;
 		return 0;
 	}
@@ -221,15 +239,6 @@ int peer_get(struct weft *weft, const struct wire_descriptor *d, bool needed,
 		   way->provider->name, way->count);
 	*ret = peer;
 	return 0;
-}
-
-static void drop_outbox(struct weft_peer *peer)
-{
-	struct list *link;
-
-	while ((link = list_pop(&peer->outbox)))
-		mem_free(list_entry(link, struct outgoing, link));
-	peer->outbox_count = 0;
 }
 
 static void end_transfers(struct weft_peer *peer, int state, int reason)
@@ -252,6 +261,13 @@ static void end_transfers(struct weft_peer *peer, int state, int reason)
 static bool is_emulated(const struct weft_peer *peer)
 {
 	return way_rail(peer->weft, peer->way, 0)->limits.emulated;
+}
+
+/* Software that meets a packet for a closed registration crashes. */
+void peer_haunt(struct weft_peer *peer)
+{
+	if (is_emulated(peer))
+		region_haunt(peer, clock_ns() + LOSE_NS);
 }
 
 void peer_gone(struct weft_peer *peer)
@@ -290,6 +306,7 @@ void peer_fail(struct weft_peer *peer, int reason)
 	engine_log(weft, WEFT_LOG_INFO, "peer %u (pid %u, %s): %s", peer->slot, peer->pid,
 		   peer->way->provider->name, weft_strerror(reason));
 	peer->reason = reason;
+	idle_leave(peer);
 	atomic_store_explicit(&peer->state, PEER_DEAD, memory_order_release);
 	map_del(&weft->peer_by_id, id_key(peer->id), NULL);
 	map_del(&weft->peer_by_slot, peer->slot, NULL);
@@ -300,12 +317,10 @@ void peer_fail(struct weft_peer *peer, int reason)
 	end_transfers(peer, peer->by_user ? WEFT_CANCELLED : WEFT_FAILED,
 		      peer->by_user ? -WEFT_ECANCELLED : reason);
 	remotes_fail(peer, reason);
-	/* Software that meets a packet for a closed registration crashes. */
-	if (is_emulated(peer))
-		region_haunt(peer, clock_ns() + LOSE_NS);
+	peer_haunt(peer);
 	list_for_each_safe(link, after, &peer->holdings)
 		holding_drop(list_entry(link, struct holding, peer_link));
-	drop_outbox(peer);
+	peer_drop_outbox(peer);
 	peer_probe_fini(peer);
 	list_del(&peer->ready);
 	if (reason == -WEFT_EPEERGONE)
@@ -336,14 +351,17 @@ void peer_free(struct weft_peer *peer)
 {
 	farewell_settled(peer);
 	drop_received(peer);
-	drop_outbox(peer);
+	peer_drop_outbox(peer);
 	mem_free(peer->part);
 	peer_unwatch(peer);
 	peer_probe_fini(peer);
 	peer_forget_rails(peer, parting(peer));
 	list_del(&peer->link);
 	list_del(&peer->ready);
+	idle_leave(peer);
 	latency_keep(peer);
+	mem_free(peer->latency);
+	mem_free(peer->address);
 	mem_free(peer);
 }
 
@@ -351,10 +369,19 @@ void peer_release(struct weft_peer *peer)
 {
 	if (peer_state(peer) != PEER_DEAD || !list_empty(&peer->flights) || peer->farewell.until_ns)
 		return;
+	if (!peer->way->provider->host_local)
+		peer_unwatch(peer); /* its death would tell nothing more */
 	if (peer->pid_fd < 0)
 		peer_forget_rails(peer, parting(peer));
 	if (!peer->user_gone || peer->transfers || !list_empty(&peer->remotes))
 		return;
+	peer_free(peer);
+}
+
+void peer_discard(struct weft_peer *peer)
+{
+	map_del(&peer->weft->peer_by_id, id_key(peer->id), NULL);
+	peer->weft->peer_count--;
 	peer_free(peer);
 }
 
@@ -375,13 +402,19 @@ void peer_run_callbacks(struct weft *weft)
 			peer_release(peer);
 			after = weft->dead_peers.next; /* the callback may have freed others */
 		} else if (!weft->on_peer_gone) {
-			kept++;
+			kept += !peer->user_gone;
+			peer_release(peer); /* its address and descriptor; the handle stays */
 		}
 	}
-	while (kept-- > DEAD_KEPT) {
-		peer = list_entry(list_first(&weft->dead_peers), struct weft_peer, link);
+	list_for_each_safe(link, after, &weft->dead_peers)
+	{
+		peer = list_entry(link, struct weft_peer, link);
+		if (kept <= DEAD_KEPT)
+			break;
+		if (peer->user_gone)
+			continue;
 		peer->user_gone = true;
-		list_move_tail(&weft->dead_peers, &peer->link);
+		kept--;
 		peer_release(peer);
 	}
 }

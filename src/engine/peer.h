@@ -26,6 +26,12 @@ void peer_watch(struct weft_peer *peer);
 void peer_unwatch(struct weft_peer *peer);
 void peer_forget_rails(struct weft_peer *peer, enum port_forget why);
 void peer_free(struct weft_peer *peer);
+/* The peer is gone or let go, and software may have its packets still: see region_haunt(). */
+void peer_haunt(struct weft_peer *peer);
+/* Gives it slot, token and destinations, for a first contact or another. */
+int peer_meet(struct weft_peer *peer, const struct wire_way *far);
+/* Nobody has a handle of it: it is freed without a word. */
+void peer_discard(struct weft_peer *peer);
 void peer_run_callbacks(struct weft *weft);
 int peer_new(struct weft *weft, const struct wire_descriptor *descriptor, const struct way *way,
 	     const struct wire_way *far, struct weft_peer **ret);
@@ -43,6 +49,27 @@ void peer_probe(struct weft_peer *peer);
 void contact_begin(struct weft_peer *peer, bool needed);
 /* For peers whose handshake is under way; sets the timer for what is next. */
 void contact_continue(struct weft_peer *peer, uint64_t now_ns);
+
+/* --- idle.c --- */
+int idle_keep_address(struct weft_peer *peer, const struct wire_way *far);
+void idle_met(struct weft_peer *peer);  /* the handshake is done */
+void idle_used(struct weft_peer *peer); /* a message, a question */
+void idle_submitted(const struct transfer *transfer);
+void idle_leave(struct weft_peer *peer); /* it is gone */
+/* Lets go of peers beyond the limit. */
+void idle_expire(struct weft *weft, uint64_t now_ns);
+void idle_wake(struct weft_peer *peer, bool needed);
+/* The same without a HELLO of ours, for one that said HELLO. */
+int idle_wake_quietly(struct weft_peer *peer);
+/* REST or RESTED has come; idle_continue() acts on it, after each message that the peer sent. It
+ * may free the peer, as idle_sent() may. */
+int idle_heard(struct weft_peer *peer, const struct wire_head *head,
+	       const struct wire_grant *grant);
+void idle_continue(struct weft_peer *peer);
+/* A message to it may have left. True: it fell asleep with that. */
+bool idle_sent(struct weft_peer *peer);
+/* It says HELLO anew. True: because it fell asleep as we asked it; so it is asleep here too. */
+bool idle_has_rested(struct weft_peer *peer);
 
 /* --- path.c --- */
 /* The handshake is done. */
@@ -75,6 +102,8 @@ void peer_send_soon(struct weft_peer *peer, uint8_t type, const void *payload, s
 void peer_control(struct weft_peer *peer, uint8_t type, const struct wire_grant *grant);
 void peer_ping(struct weft_peer *peer, uint32_t path);
 void peer_flush_outbox(struct weft_peer *peer);
+void peer_drop_outbox(struct weft_peer *peer);
+bool peer_rest_waits(const struct weft_peer *peer);  /* the same of REST and RESTED */
 bool peer_hello_waits(const struct weft_peer *peer); /* the provider had no room for it yet */
 /* What a farewell's EVENT_SENT shows. */
 uint64_t cookie_farewell(const struct weft_peer *peer, uint32_t path);

@@ -15,7 +15,11 @@ static int connect_peer(struct weft *weft, void *arg)
 {
 	struct connect *connect = arg;
 
-	return peer_get(weft, connect->descriptor, true, &connect->peer);
+	int rc = peer_get(weft, connect->descriptor, true, &connect->peer);
+
+	if (rc == 0)
+		connect->peer->handed = true;
+	return rc;
 }
 
 static bool is_settled(void *arg)

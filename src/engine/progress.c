@@ -175,6 +175,7 @@ static void run_timers(struct weft *weft)
 	peer_expire(weft, now);
 	peer_check_pids(weft, now);
 	flight_reclaim(weft, now);
+	idle_expire(weft, now);
 }
 
 int engine_step(struct weft *weft, bool all_rails)

@@ -83,6 +83,8 @@ int weft_register(struct weft *weft, void *base, size_t len, uint32_t access,
 
 void holding_drop(struct holding *holding)
 {
+	map_del(&holding->peer->weft->holdings, region_key(holding->peer, holding->region->slot),
+		NULL);
 	list_del(&holding->region_link);
 	list_del(&holding->peer_link);
 	holding->region->holders--;
@@ -266,16 +268,7 @@ int weft_unregister(struct weft_region *region, uint64_t timeout_ns)
 
 static struct holding *find_holding(const struct weft_peer *peer, const struct weft_region *region)
 {
-	struct holding *holding;
-	struct list *link;
-
-	list_for_each(link, &peer->holdings)
-	{
-		holding = list_entry(link, struct holding, peer_link);
-		if (holding->region == region)
-			return holding;
-	}
-	return NULL;
+	return map_get_ptr(&peer->weft->holdings, region_key(peer, region->slot));
 }
 
 static int grant_region(struct weft_peer *peer, struct weft_region *region)
@@ -286,6 +279,10 @@ static int grant_region(struct weft_peer *peer, struct weft_region *region)
 		holding = mem_zalloc(sizeof(*holding));
 		if (!holding)
 			return -ENOMEM;
+		if (map_put_ptr(&peer->weft->holdings, region_key(peer, region->slot), holding)) {
+			mem_free(holding);
+			return -ENOMEM;
+		}
 		holding->region = region;
 		holding->peer = peer;
 		list_add_tail(&region->holdings, &holding->region_link);

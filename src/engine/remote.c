@@ -49,6 +49,39 @@ static void take_keys(struct weft_remote *remote, const struct wire_descriptor *
 	memcpy(keys + 1, &d->keys[rail->more], (remote->parts - 1) * sizeof(*keys));
 }
 
+static int enter_ring(struct weft_remote *remote)
+{
+	struct map *remotes = &remote->weft->remotes;
+	uint64_t key = region_key(remote->peer, remote->region);
+	struct weft_remote *other = map_get_ptr(remotes, key);
+
+	list_init(&remote->same);
+	list_init(&remote->link);
+	if (other)
+		list_add_tail(&other->same, &remote->same);
+	else if (map_put_ptr(remotes, key, remote))
+		return err_set(-ENOMEM, "out of memory for the table of imported regions");
+	return 0;
+}
+
+void remote_drop(struct weft_remote *remote)
+{
+	struct map *remotes = &remote->weft->remotes;
+	uint64_t key = region_key(remote->peer, remote->region);
+
+	if (map_get_ptr(remotes, key) == remote) {
+		/* Replacing needs no memory. */
+		if (list_empty(&remote->same))
+			map_del(remotes, key, NULL);
+		else
+			map_put_ptr(remotes, key,
+				    list_entry(remote->same.next, struct weft_remote, same));
+	}
+	list_del(&remote->same);
+	list_del(&remote->link);
+	mem_free(remote);
+}
+
 static int import(struct weft *weft, void *arg)
 {
 	struct import *import = arg;
@@ -71,6 +104,7 @@ static int import(struct weft *weft, void *arg)
 			       peer->way->provider->name);
 	remote->weft = weft;
 	remote->peer = peer;
+	peer->handed = true;
 	remote->region = d->region;
 	remote->generation = d->generation;
 	remote->access = d->access;
@@ -78,6 +112,9 @@ static int import(struct weft *weft, void *arg)
 	remote->rail_count = far->rail_count;
 	for (i = 0; i < far->rail_count; i++)
 		take_keys(remote, d, &far->rails[i], i);
+	rc = enter_ring(remote);
+	if (rc)
+		return rc;
 	atomic_store_explicit(&remote->status, -EINPROGRESS, memory_order_relaxed);
 	list_add_tail(&peer->remotes, &remote->link);
 	if (peer_state(peer) == PEER_CONNECTED)
@@ -94,8 +131,10 @@ static struct weft_remote *make_remote(const struct wire_descriptor *d)
 	for (i = 0; i < d->way_count; i++)
 		if (d->ways[i].rail_count > rails)
 			rails = d->ways[i].rail_count;
-	remote = mem_zalloc(sizeof(*remote) + (size_t)rails * parts * sizeof(remote->keys[0]));
+	remote = mem_zalloc(sizeof(*remote) +
+			    (size_t)rails * (parts + 1) * sizeof(remote->bases[0]));
 	if (remote) {
+		remote->keys = remote->bases + rails;
 		remote->parts = parts;
 		remote->shift = d->part_shift ? d->part_shift : PLAN_WHOLE;
 	}
@@ -156,8 +195,7 @@ static int close_remote(struct weft *weft, void *arg)
 	if (remote->asked && !remote->answer_revoke && status(remote) != -WEFT_EREVOKED &&
 	    state == PEER_CONNECTED)
 		peer_control(peer, WIRE_RELEASE, &grant);
-	list_del(&remote->link);
-	mem_free(remote);
+	remote_drop(remote);
 	peer_release(peer);
 	return 0;
 }
@@ -187,55 +225,52 @@ int weft_remote_status(const struct weft_remote *remote)
 	return atomic_load_explicit(&remote->status, memory_order_acquire);
 }
 
-static bool is_named(const struct weft_remote *remote, const struct wire_grant *grant)
+/* Goes through the remotes of a region of a peer's: after NULL the first, and NULL at the end. */
+static struct weft_remote *next_named(const struct weft_peer *peer, const struct wire_grant *grant,
+				      struct weft_remote *after)
 {
-	return remote->region == grant->region && remote->generation == grant->generation;
+	struct weft_remote *first =
+		map_get_ptr(&peer->weft->remotes, region_key(peer, grant->region));
+	struct weft_remote *remote = first;
+
+	if (after)
+		remote = list_entry(after->same.next, struct weft_remote, same);
+	while (remote && (!after || remote != first)) {
+		if (remote->generation == grant->generation)
+			return remote;
+		after = remote;
+		remote = list_entry(remote->same.next, struct weft_remote, same);
+	}
+	return NULL;
 }
 
 void remote_granted(struct weft_peer *peer, const struct wire_grant *grant)
 {
-	struct weft_remote *remote;
-	struct list *link;
+	struct weft_remote *remote = NULL;
 
-	list_for_each(link, &peer->remotes)
-	{
-		remote = list_entry(link, struct weft_remote, link);
-		if (is_named(remote, grant) && status(remote) == -EINPROGRESS)
+	while ((remote = next_named(peer, grant, remote)))
+		if (status(remote) == -EINPROGRESS)
 			set_status(remote, grant->code <= 0 ? grant->code : -WEFT_EMESSAGE);
-	}
 }
 
 /* Answers once nothing of ours is under way to the region any more. */
 static void answer_revoke(struct weft_peer *peer, const struct wire_grant *grant)
 {
-	struct weft_remote *remote;
-	struct list *link;
+	struct weft_remote *remote = NULL;
 
-	list_for_each(link, &peer->remotes)
-	{
-		remote = list_entry(link, struct weft_remote, link);
-		if (is_named(remote, grant) && remote->flights)
+	while ((remote = next_named(peer, grant, remote)))
+		if (remote->flights)
 			return;
-	}
-	list_for_each(link, &peer->remotes)
-	{
-		remote = list_entry(link, struct weft_remote, link);
-		if (is_named(remote, grant))
-			remote->answer_revoke = false;
-	}
+	while ((remote = next_named(peer, grant, remote)))
+		remote->answer_revoke = false;
 	peer_control(peer, WIRE_REVOKED, grant);
 }
 
 void remote_revoke(struct weft_peer *peer, const struct wire_grant *grant)
 {
-	struct weft_remote *remote;
-	struct list *link;
+	struct weft_remote *remote = NULL;
 
-	list_for_each(link, &peer->remotes)
-	{
-		remote = list_entry(link, struct weft_remote, link);
-		if (!is_named(remote, grant))
-			continue;
+	while ((remote = next_named(peer, grant, remote))) {
 		remote->answer_revoke = true;
 		set_status(remote, -WEFT_EREVOKED);
 	}

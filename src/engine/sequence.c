@@ -49,3 +49,14 @@ bool sequence_is_new(struct sequence_in *in, uint32_t number)
 	*word |= bit(number);
 	return true;
 }
+
+bool sequence_has_all(const struct sequence_in *in, uint32_t number)
+{
+	uint32_t back;
+
+	/* What is further back was settled before the number was given out. */
+	for (back = 1; back <= SEQUENCE_AHEAD && back <= number; back++)
+		if (!(in->came[(number - back) % SEQUENCE_MEMORY / 64] & bit(number - back)))
+			return false;
+	return true;
+}

@@ -36,5 +36,7 @@ struct sequence_in {
 
 /* Whether a number comes for the first time. One too old to know does not. */
 bool sequence_is_new(struct sequence_in *in, uint32_t number);
+/* Whether all numbers below that one have come, which has come itself and is the newest. */
+bool sequence_has_all(const struct sequence_in *in, uint32_t number);
 
 #endif /* WEFT_ENGINE_SEQUENCE_H */

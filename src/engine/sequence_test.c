@@ -83,12 +83,39 @@ static void each_counts_once_in_any_order(void **state)
 	free(came);
 }
 
+static void all_below_have_come(void **state)
+{
+	struct sequence_in in = { 0 };
+	uint32_t number;
+
+	(void)state;
+	assert_true(sequence_is_new(&in, 0));
+	assert_true(sequence_has_all(&in, 0));
+	assert_true(sequence_is_new(&in, 2));
+	assert_false(sequence_has_all(&in, 2));
+	assert_true(sequence_is_new(&in, 1));
+	assert_true(sequence_has_all(&in, 2));
+	/* As far as one may be behind the other, and around what is remembered. */
+	for (number = 3; number < 4 * SEQUENCE_MEMORY; number++) {
+		uint32_t late = number;
+
+		number += SEQUENCE_AHEAD - 1;
+		for (uint32_t after = late + 1; after <= number; after++) {
+			assert_true(sequence_is_new(&in, after));
+			assert_false(sequence_has_all(&in, after));
+		}
+		assert_true(sequence_is_new(&in, late));
+		assert_true(sequence_has_all(&in, number));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_run_out_until_the_oldest_is_settled),
 		cmocka_unit_test(what_came_is_not_new),
 		cmocka_unit_test(each_counts_once_in_any_order),
+		cmocka_unit_test(all_below_have_come),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

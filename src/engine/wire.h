@@ -79,6 +79,8 @@ enum wire_type {
 	WIRE_PING = 13,   /* wire_grant, region = the sender's path: does it work? */
 	WIRE_PONG = 14,   /* the same back */
 	WIRE_FORGOTTEN = 15, /* wire_welcome: this slot and token, which you showed, are no more */
+	WIRE_REST = 16,      /* wire_grant: shall we let go of each other? See idle.c */
+	WIRE_RESTED = 17,    /* wire_grant with code: yes (0), or not now */
 };
 
 /* In front of each message. slot and token are what the receiver gave the sender at the handshake;

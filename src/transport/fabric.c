@@ -422,6 +422,7 @@ const struct transport transport_fabric = {
 	.address = fabric_address,
 	.connect = fabric_connect,
 	.forget = fabric_forget,
+	.addresses = fabric_addresses,
 	.pin = fabric_pin,
 	.pin_gpu = fabric_pin_gpu,
 	.unpin = fabric_unpin,

@@ -57,6 +57,7 @@ struct port {
 	struct fabric_slot *rx_repost; /* handed out by the last poll */
 	uint32_t polls;
 	uint32_t addresses;             /* inserted */
+	uint32_t held;                  /* of them, those not removed */
 	struct map newest;              /* see fabric_av.c */
 	size_t inject;                  /* messages up to this size are injected */
 	bool emulated;                  /* port_limits.emulated */
@@ -133,6 +134,7 @@ void fabric_sockets_look(struct port *port);
 
 int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *ret_dest);
 void fabric_forget(struct port *port, uint64_t dest, enum port_forget why);
+uint32_t fabric_addresses(const struct port *port);
 
 int fabric_recv_post(struct port *port, struct fabric_slot *slot);
 int fabric_post(struct port *port, const struct op *op);

@@ -22,6 +22,16 @@ static void newest_note(struct port *port, const void *addr, size_t len, fi_addr
 		map_put(&port->newest, hash_content(addr, same), dest);
 }
 
+/* Whether it has it already: such providers give equal addresses one entry. */
+static bool newest_is(const struct port *port, const void *addr, size_t len, fi_addr_t dest)
+{
+	size_t same = port->provider->address_same;
+	uint64_t newest;
+
+	return same && len >= same && map_get(&port->newest, hash_content(addr, same), &newest) &&
+	       newest == dest;
+}
+
 /* Whether the address may be removed. */
 static bool newest_forget(struct port *port, fi_addr_t dest)
 {
@@ -68,6 +78,7 @@ int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *re
 			       port->provider->name, port->info->domain_attr->name,
 			       rc < 0 ? fi_strerror(-rc) : "address refused");
 	port->addresses++;
+	port->held += !newest_is(port, addr, len, dest);
 	newest_note(port, addr, len, dest);
 	fabric_sockets_met(port, addr, len);
 	if (port->local)
@@ -102,5 +113,11 @@ void fabric_forget(struct port *port, uint64_t dest, enum port_forget why)
 	 * walked at each poll, and crashes there (1.17 and 2.1). */
 	if (port->emulated || !newest_forget(port, addr))
 		return;
-	fi_av_remove(port->av, &addr, 1, 0);
+	if (fi_av_remove(port->av, &addr, 1, 0) == 0)
+		port->held--;
+}
+
+uint32_t fabric_addresses(const struct port *port)
+{
+	return port->held;
 }

@@ -209,6 +209,9 @@ struct transport {
 	/* Checks the address and makes a destination of it; does no traffic. */
 	int (*connect)(struct port *port, const void *addr, size_t len, uint64_t *ret_dest);
 	void (*forget)(struct port *port, uint64_t dest, enum port_forget why);
+	/* How many addresses of peers it has now, those that it cannot forget among them. NULL: it
+	 * keeps none. */
+	uint32_t (*addresses)(const struct port *port);
 	/* -ENOMEM: no room at the device or under a limit; -EAGAIN: no more objects; -EINVAL: it
 	 * refuses the range; -EFAULT: not mapped so; else it failed. */
 	int (*pin)(struct port *port, void *base, size_t len, uint32_t access, struct pin *ret);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A peer that comes back is another one: nothing old reaches it, and nothing piles up. */
+#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -16,6 +19,33 @@ static long resident_kib(void)
 	check_int(fscanf(file, "%ld %ld", &size, &resident), 2);
 	fclose(file);
 	return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* Of peers, at all rails of an engine. */
+static long addresses_of(struct weft *weft)
+{
+	struct weft_rail_info rail = { .size = sizeof(rail) };
+	long count = 0;
+
+	for (uint32_t i = 0; !weft_rail(weft, i, &rail); i++)
+		count += rail.addresses;
+	return count;
+}
+
+/* What a process has in /dev/shm by the name that libfabric gives it. */
+static int segments_of(pid_t pid)
+{
+	DIR *dir = opendir("/dev/shm");
+	struct dirent *entry;
+	char prefix[32];
+	int count = 0;
+
+	check(dir);
+	snprintf(prefix, sizeof(prefix), "%d:", (int)pid);
+	while ((entry = readdir(dir)))
+		count += !strncmp(entry->d_name, prefix, strlen(prefix));
+	closedir(dir);
+	return count;
 }
 
 /* The old descriptor, at import or in its first transfer. */
@@ -64,35 +94,44 @@ static void one_life(struct net *net, struct weft *a, struct weft_region *near, 
 static void many_lives_leave_nothing(const struct conform *c)
 {
 	enum {
-		WARM = 8,
-		LIVES = 24
+		WARM = 8
 	};
 	struct net net = { .conform = c };
 	struct weft *a = net_open(&net, NULL);
 	struct area mem_a, mem_b;
 	struct weft_region *near;
-	long resident = 0;
-	int fds = 0;
+	const long lives = c->lives;
+	long resident = 0, addresses = 0;
+	int fds = 0, segments = 0;
 
 	area_open(&mem_a, LEN);
 	area_open(&mem_b, LEN);
 	near = net_register(a, &mem_a, WEFT_LOCAL);
-	for (uint64_t i = 0; i < WARM + LIVES; i++) {
+	for (uint64_t i = 0; i < WARM + (uint64_t)lives; i++) {
 		if (i == WARM) {
 			fds = conform_descriptors();
+			segments = segments_of(getpid());
 			resident = resident_kib();
+			addresses = addresses_of(a);
 		}
 		one_life(&net, a, near, &mem_b, i);
 		until(&net, net_stats(a).peers == 0);
 	}
 	resident = resident_kib() - resident;
-	conform_note("%d lives: %d descriptors and %ld KiB more", LIVES,
-		     conform_descriptors() - fds, resident);
+	addresses = addresses_of(a) - addresses;
+	conform_note("%ld lives: %d descriptors, %ld addresses and %ld KiB more", lives,
+		     conform_descriptors() - fds, addresses, resident);
+	if (!c->row->keeps_segments)
+		check_int(segments_of(getpid()), segments);
+	if (c->row->keeps_addresses)
+		check(addresses <= lives * (long)c->rails);
+	else
+		check_int(addresses, 0);
 	check(conform_descriptors() <= fds + 4);
 	/* The sanitizers keep freed memory; shm the segments of ends that were open in this
 	 * process. */
 	if (CONFORM_SLOWER == 1 && !c->row->keeps_segments)
-		check(resident < 128 * LIVES + c->row->pools_kib);
+		check(resident < 128 * lives + c->row->pools_kib);
 	check_guards(&mem_b);
 	net_end(&net);
 	area_close(&mem_a);
@@ -180,8 +219,68 @@ static void replaced_process_is_another_peer(const struct conform *c)
 	area_close(&mem);
 }
 
+/* The same where each life is a process that is killed. */
+static void killed_lives_leave_nothing(const struct conform *c)
+{
+	enum {
+		WARM = 2
+	};
+	const int lives = (int)c->lives / 8 + WARM;
+	struct child *children = calloc((size_t)lives, sizeof(*children));
+	struct net net = { .conform = c };
+	struct weft_remote *remote;
+	struct weft_region *region;
+	long addresses = 0;
+	struct area mem;
+	struct move move;
+	struct weft *a;
+	int fds = 0;
+
+	check(children);
+	for (int i = 0; i < lives; i++)
+		child_spawn(&children[i], c, LEN);
+	area_open(&mem, LEN);
+	a = net_open(&net, NULL);
+	region = net_register(a, &mem, WEFT_LOCAL);
+	for (int i = 0; i < lives; i++) {
+		pid_t pid = children[i].pid;
+
+		if (i == WARM) {
+			fds = conform_descriptors();
+			addresses = addresses_of(a);
+		}
+		child_open(&children[i], &net, WEFT_REMOTE_WRITE);
+		remote = net_import_bytes(&net, a, children[i].descriptor,
+					  children[i].descriptor_len);
+		move = (struct move){ false, region, 0, remote, 0, LEN, 0, 0 };
+		check_ok(net_move(&net, a, &move, CONFORM_LIMIT_NS));
+		child_kill(&children[i]);
+		if (c->row->watches_peers)
+			until(&net, weft_remote_status(remote) != 0);
+		check_rc(net_move(&net, a, &move, CONFORM_LIMIT_NS), -WEFT_EPEERGONE);
+		until(&net, net_stats(a).in_flight == 0);
+		check_ok(weft_remote_close(remote));
+		until(&net, net_stats(a).peers == 0);
+		until(&net, segments_of(pid) == 0);
+		child_end(&children[i]);
+	}
+	fds -= lives - WARM; /* sockets to the children, closed since */
+	addresses = addresses_of(a) - addresses;
+	conform_note("%d killed: %d descriptors and %ld addresses more", lives - WARM,
+		     conform_descriptors() - fds, addresses);
+	check(conform_descriptors() <= fds + 1);
+	if (c->row->keeps_addresses)
+		check(addresses <= (lives - WARM) * (long)c->rails);
+	else
+		check_int(addresses, 0);
+	net_end(&net);
+	area_close(&mem);
+	free(children);
+}
+
 const struct conform_case cases_restart[] = {
 	{ "many_lives_leave_nothing", many_lives_leave_nothing, 0 },
+	{ "killed_lives_leave_nothing", killed_lives_leave_nothing, NEEDS_PROCESSES },
 	{ "restarted_peer_refuses_the_old", restarted_peer_refuses_the_old, NEEDS_PROCESSES },
 	{ "replaced_process_is_another_peer", replaced_process_is_another_peer, NEEDS_PROCESSES },
 	{ 0 },

@@ -56,12 +56,14 @@ struct conform_row {
 	bool refusal_unseen; /* a connection that is refused looks like one that takes long */
 	const char *counter; /* of its devices, counts what is sent; NULL: they have none */
 	uint32_t counter_unit; /* bytes that it counts as one */
+	bool keeps_addresses;  /* of peers that are gone */
 };
 
 struct conform {
 	const struct conform_row *row;
 	uint32_t progress; /* enum weft_progress, for every engine of the case */
 	uint32_t rails;    /* of every engine that is not asked for another number */
+	uint32_t lives;    /* of a peer, in cases that look for what they leave */
 };
 
 enum conform_needs {
@@ -104,6 +106,7 @@ extern const struct conform_case cases_alloc[];
 extern const struct conform_case cases_key[];
 extern const struct conform_case cases_region[];
 extern const struct conform_case cases_split[];
+extern const struct conform_case cases_idle[];
 
 /* --- verdicts: usable from any thread of a case's process ------------------------------------- */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The runner: conform --provider NAME [--filter REGEX] [--rails N] [--list] [--here].
+ * The runner: conform --provider NAME [--filter REGEX] [--rails N] [--lives N] [--list] [--here].
  * --rails: of every engine that a case does not ask for another number.
+ * --lives: how many lives of a peer the cases take that look for what these leave.
  * WEFT_PEER_ENV="NAME=VALUE ...", where it is set, is for the environment of peer processes: they
  * are on another host then, where hosts are something that the environment decides.
  * CONFORM_SLOWER=N, where it is set: on a machine that is so many times slower than usual, which
@@ -32,6 +33,7 @@ static const struct conform_row rows[] = {
 	  .processes = true,
 	  .watches_peers = true,
 	  .keeps_segments = true,
+	  .keeps_addresses = true,
 	  .rdma = WEFT_RDMA_MEMORY,
 	  .host_way = true },
 	{ .name = "tcp",
@@ -43,6 +45,7 @@ static const struct conform_row rows[] = {
 	  .shares_device = true },
 	{ .name = "efa",
 	  .processes = true,
+	  .keeps_addresses = true,
 	  .close_waits = true,
 	  .late_quiet = true,
 	  .counter = "tx_bytes",
@@ -69,11 +72,11 @@ static const struct conform_row rows[] = {
 };
 
 static const struct conform_case *const tables[] = {
-	cases_open,  cases_data,    cases_apart,  cases_batch,      cases_message, cases_arrival,
-	cases_guard, cases_revoke,  cases_key,    cases_descriptor, cases_end,     cases_frozen,
-	cases_gone,  cases_restart, cases_choice, cases_rdma,       cases_errors,  cases_stats,
-	cases_path,  cases_thread,  cases_alloc,  cases_region,     cases_split,
-	cases_fork,
+	cases_open,    cases_data,   cases_apart,  cases_batch,   cases_message,
+	cases_arrival, cases_guard,  cases_revoke, cases_key,     cases_descriptor,
+	cases_end,     cases_frozen, cases_gone,   cases_restart, cases_choice,
+	cases_rdma,    cases_errors, cases_stats,  cases_path,    cases_thread,
+	cases_alloc,   cases_region, cases_split,  cases_fork,    cases_idle,
 };
 
 static const char *const mode_names[] = { "thread", "manual" };
@@ -92,7 +95,7 @@ struct runner {
 	const struct conform_row *row;
 	regex_t filter;
 	bool filtered;
-	uint32_t rails;
+	uint32_t rails, lives;
 	bool list;
 	bool here; /* no process per case: for a debugger */
 	struct verdict *verdict;
@@ -214,7 +217,9 @@ static void report(struct runner *r, const char *name, int status, uint64_t dura
 
 static void run_case(struct runner *r, const struct conform_case *which, uint32_t mode)
 {
-	struct conform c = { .row = r->row, .progress = mode, .rails = r->rails };
+	struct conform c = {
+		.row = r->row, .progress = mode, .rails = r->rails, .lives = r->lives
+	};
 	uint64_t start_ns = clock_ns();
 	char name[96];
 	int status = 0;
@@ -296,7 +301,7 @@ static int usage(void)
 {
 	fprintf(stderr, "usage: conform --provider loop|shm|tcp|efa|efa-direct|verbs "
 			"[--filter REGEX] [--rails N] "
-			"[--list] [--here]\n");
+			"[--lives N] [--list] [--here]\n");
 	return 2;
 }
 
@@ -306,11 +311,12 @@ int main(int argc, char **argv)
 		{ "provider", required_argument, NULL, 'p' },
 		{ "filter", required_argument, NULL, 'f' },
 		{ "rails", required_argument, NULL, 'r' },
+		{ "lives", required_argument, NULL, 'n' },
 		{ "list", no_argument, NULL, 'l' },
 		{ "here", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct runner r = { .verdict = verdict_open(), .rails = 1 };
+	struct runner r = { .verdict = verdict_open(), .rails = 1, .lives = 24 };
 	int option, status;
 
 	/* One heap for all threads: those of engines that have gone keep what was freed in them,
@@ -332,6 +338,8 @@ int main(int argc, char **argv)
 			r.filtered = true;
 		else if (option == 'r')
 			r.rails = (uint32_t)strtoul(optarg, NULL, 10);
+		else if (option == 'n')
+			r.lives = (uint32_t)strtoul(optarg, NULL, 10);
 		else if (option == 'l')
 			r.list = true;
 		else if (option == 'h')
@@ -339,7 +347,7 @@ int main(int argc, char **argv)
 		else
 			return usage();
 	}
-	if (!r.row || !r.verdict || !r.rails || !conform_slower || optind != argc)
+	if (!r.row || !r.verdict || !r.rails || r.lives < 8 || !conform_slower || optind != argc)
 		return usage();
 	status = run_all(&r);
 	if (r.filtered)

@@ -122,6 +122,7 @@ void host_open(struct host *host)
 {
 	uint32_t window = 16 + (uint32_t)sim_draw(host->sim, 64);
 	uint32_t buffers = 16 + (uint32_t)sim_draw(host->sim, 64);
+	uint32_t idle = sim_chance(host->sim, 50); /* of two peers the other is let go */
 	const struct weft_opts opts = {
 		.size = sizeof(opts),
 		.provider = "loop",
@@ -130,6 +131,7 @@ void host_open(struct host *host)
 		.progress = WEFT_PROGRESS_MANUAL,
 		.peer_window = window,
 		.receive_buffers = buffers,
+		.idle_peers = idle,
 		.on_message = on_message,
 		.on_peer_gone = on_peer_gone,
 		.ctx = host,
