@@ -34,6 +34,14 @@
 extern "C" {
 #endif
 
+/* How memory of GPUs is treated that is registered. */
+enum weft_gpus {
+	WEFT_GPUS_LOADED = 0, /* once the program has loaded CUDA's driver it is known (default) */
+	WEFT_GPUS_CUDA = 1,   /* loads and starts the driver: fails where there is none */
+	WEFT_GPUS_STAGED = 2, /* as LOADED, but it is always copied through host memory */
+	WEFT_GPUS_OFF = 3,    /* all memory is the host's; CUDA is never called */
+};
+
 enum weft_pages {
 	WEFT_PAGES_2M = 1,  /* reserved pages of 2 MiB */
 	WEFT_PAGES_1G = 2,  /* reserved pages of 1 GiB, before those of 2 MiB if both are named */

@@ -76,14 +76,6 @@ enum weft_nics {
 	WEFT_NICS_NEAR = 1,
 };
 
-/* How memory of GPUs is treated that is registered: see "Memory of GPUs" in weft/memory.h. */
-enum weft_gpus {
-	WEFT_GPUS_LOADED = 0, /* once the program has loaded CUDA's driver it is known (default) */
-	WEFT_GPUS_CUDA = 1,   /* loads and starts the driver: fails where there is none */
-	WEFT_GPUS_STAGED = 2, /* as LOADED, but it is always copied through host memory */
-	WEFT_GPUS_OFF = 3,    /* all memory is the host's; CUDA is never called */
-};
-
 enum weft_access {
 	WEFT_LOCAL = 0,        /* source of WRITE, target of READ; nothing granted to peers */
 	WEFT_REMOTE_READ = 1,  /* peers may READ it */
@@ -158,7 +150,7 @@ struct weft_opts {
 	 * weft_open() may use; where none is left or known it does not (logged). Thread mode only.
 	 * This and WEFT_NICS_NEAR need libhwloc, and half a second; HWLOC_XMLFILE applies to it. */
 	uint32_t bind_thread;
-	uint32_t gpus; /* enum weft_gpus */
+	uint32_t gpus; /* enum weft_gpus, in weft/memory.h */
 	/* Host memory for copies from and to GPUs, bytes, 64 KiB to 4 GiB; default 16 MiB. Taken,
 	 * and pinned, when a region first needs copies. */
 	uint64_t staging_bytes;

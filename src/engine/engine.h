@@ -398,11 +398,6 @@ int engine_progress(struct weft *weft, uint64_t timeout_ns);
 void engine_signal(struct weft *weft);
 int engine_thread_start(struct weft *weft);
 void engine_thread_stop(struct weft *weft);
-/* A region of ours that a peer holds, or one of the peer's. */
-static inline uint64_t region_key(const struct weft_peer *peer, uint32_t region)
-{
-	return (uint64_t)peer->number << 32 | region;
-}
 
 /* Makes sure that timers look at this time. */
 static inline void engine_timer(struct weft *weft, uint64_t at_ns)

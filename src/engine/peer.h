@@ -11,6 +11,12 @@ static inline int peer_state(const struct weft_peer *peer)
 	return atomic_load_explicit(&peer->state, memory_order_relaxed);
 }
 
+/* A region of ours that a peer holds, or one of the peer's. */
+static inline uint64_t region_key(const struct weft_peer *peer, uint32_t region)
+{
+	return (uint64_t)peer->number << 32 | region;
+}
+
 /* --- peer.c --- */
 /* needed: somebody waits for the peer, see contact.c. */
 int peer_get(struct weft *weft, const struct wire_descriptor *descriptor, bool needed,

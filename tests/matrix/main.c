@@ -82,7 +82,7 @@ static int await(pid_t pid)
 	int status = 0;
 
 	if (ended.fd >= 0 && poll(&ended, 1, 2 * CONFORM_WATCHDOG_S * 1000) <= 0) {
-		printf("#   hang: no end within %d s\n", 2 * CONFORM_WATCHDOG_S);
+		printf("#   hang: no end within %d s\n", (int)(2 * CONFORM_WATCHDOG_S));
 		kill(pid, SIGKILL);
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
