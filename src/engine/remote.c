@@ -49,7 +49,8 @@ static void take_keys(struct weft_remote *remote, const struct wire_descriptor *
 	memcpy(keys + 1, &d->keys[rail->more], (remote->parts - 1) * sizeof(*keys));
 }
 
-static int enter_ring(struct weft_remote *remote)
+/* There is room. */
+static void enter_ring(struct weft_remote *remote)
 {
 	struct map *remotes = &remote->weft->remotes;
 	uint64_t key = region_key(remote->peer, remote->region);
@@ -59,9 +60,8 @@ static int enter_ring(struct weft_remote *remote)
 	list_init(&remote->link);
 	if (other)
 		list_add_tail(&other->same, &remote->same);
-	else if (map_put_ptr(remotes, key, remote))
-		return err_set(-ENOMEM, "out of memory for the table of imported regions");
-	return 0;
+	else
+		map_put_ptr(remotes, key, remote);
 }
 
 void remote_drop(struct weft_remote *remote)
@@ -92,6 +92,9 @@ static int import(struct weft *weft, void *arg)
 	uint32_t i;
 	int rc;
 
+	/* Before anything is said to the peer: nobody may be there to hear its answer else. */
+	if (map_reserve(&weft->remotes, map_count(&weft->remotes) + 1))
+		return err_set(-ENOMEM, "out of memory for the table of imported regions");
 	rc = peer_get(weft, d, false, &peer);
 	if (rc)
 		return rc;
@@ -112,9 +115,7 @@ static int import(struct weft *weft, void *arg)
 	remote->rail_count = far->rail_count;
 	for (i = 0; i < far->rail_count; i++)
 		take_keys(remote, d, &far->rails[i], i);
-	rc = enter_ring(remote);
-	if (rc)
-		return rc;
+	enter_ring(remote);
 	atomic_store_explicit(&remote->status, -EINPROGRESS, memory_order_relaxed);
 	list_add_tail(&peer->remotes, &remote->link);
 	if (peer_state(peer) == PEER_CONNECTED)
