@@ -39,7 +39,8 @@ bool process_shown(struct emu_world *world, uint32_t slot, bool *alive)
 {
 	struct emu_process_shared *process = &world->shared->process[slot];
 
-	if (atomic_load(&process->state) == EMU_PROCESS_FREE)
+	/* While it is set up its record is still that of the process before, or empty. */
+	if (atomic_load(&process->state) != EMU_PROCESS_LIVE)
 		return false;
 	*alive = emu_world_alive(world, slot, atomic_load(&process->generation));
 	return true;
