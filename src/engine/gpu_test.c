@@ -185,6 +185,7 @@ static int begin(void **state)
 	f->weft.rails = f->rails;
 	f->weft.rail_count = 3;
 	f->weft.way_count = 2;
+	f->weft.max_registration = UINT64_MAX;
 	f->weft.ways[0] = (struct way){ .provider = &provider_a, .first = 0, .count = 2 };
 	f->weft.ways[1] = (struct way){ .provider = &provider_b, .first = 2, .count = 1 };
 	for (i = 0; i < 3; i++) {
