@@ -162,12 +162,13 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 			remote = transfer->remote;
 			peer = remote->peer;
 			peer_make_ready(peer);
+			idle_used(peer);
 		}
 		atomic_store_explicit(&transfer->state, WEFT_ACTIVE, memory_order_relaxed);
 		list_add_tail(&peer->queue, &transfer->link);
 		transfer->queued = true;
 		remote->active++;
-		idle_submitted(transfer);
+		peer->unplaced |= transfer->flags & WEFT_SOURCE_ONLY;
 		peer->transfers++;
 	}
 	if (batch->count == 0)

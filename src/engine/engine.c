@@ -286,8 +286,6 @@ static bool peers_unmet(const struct weft *weft)
 	return false;
 }
 
-/* A moment for goodbyes to come and leave; nothing depends on them. */
-
 /* Messages to them have not left yet. */
 static bool peers_sending(const struct weft *weft)
 {
@@ -301,6 +299,7 @@ static bool peers_sending(const struct weft *weft)
 	return false;
 }
 
+/* A moment for goodbyes to come and leave; nothing depends on them. */
 static void linger(struct weft *weft)
 {
 	uint64_t until_ns = clock_ns() + 100 * NSEC_PER_MSEC;

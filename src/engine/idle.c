@@ -70,14 +70,6 @@ void idle_used(struct weft_peer *peer)
 	list_move_tail(&peer->weft->awake, &peer->use);
 }
 
-void idle_submitted(const struct transfer *transfer)
-{
-	struct weft_peer *peer = transfer->remote->peer;
-
-	idle_used(peer);
-	peer->unplaced |= transfer->flags & WEFT_SOURCE_ONLY;
-}
-
 static void set_rest(struct weft_peer *peer, enum peer_rest rest)
 {
 	struct weft *weft = peer->weft;

@@ -58,9 +58,8 @@ void contact_continue(struct weft_peer *peer, uint64_t now_ns);
 
 /* --- idle.c --- */
 int idle_keep_address(struct weft_peer *peer, const struct wire_way *far);
-void idle_met(struct weft_peer *peer);  /* the handshake is done */
-void idle_used(struct weft_peer *peer); /* a message, a question */
-void idle_submitted(const struct transfer *transfer);
+void idle_met(struct weft_peer *peer);   /* the handshake is done */
+void idle_used(struct weft_peer *peer);  /* a transfer, a message, a question */
 void idle_leave(struct weft_peer *peer); /* it is gone */
 /* Lets go of peers beyond the limit. */
 void idle_expire(struct weft *weft, uint64_t now_ns);
