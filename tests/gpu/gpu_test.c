@@ -36,21 +36,12 @@ static void until_copies(uint64_t least, uint64_t most)
 	assert_in_range(copies, least, most);
 }
 
-static void fill_host(size_t at, size_t len, uint64_t seed)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		kit.host[at + i] = kit_byte(seed, i);
-}
-
 static void expect_host(size_t at, size_t len, uint64_t seed)
 {
-	size_t i;
+	size_t i = kit_first_wrong(kit.host + at, len, seed);
 
-	for (i = 0; i < len; i++)
-		if (kit.host[at + i] != kit_byte(seed, i))
-			fail_msg("byte %zu of %zu is another", i, len);
+	if (i < len)
+		fail_msg("byte %zu of %zu is another", i, len);
 }
 
 static void add(bool write, size_t at, size_t remote_at, size_t len)
@@ -111,7 +102,7 @@ static void one_size(size_t len, uint64_t seed)
 	size_t at = GUARD + seed % 61, far = GUARD + seed % 53;
 
 	kit_fill(kit.gpu, at + len + GUARD, seed);
-	fill_host(0, far + len + GUARD, seed + 1);
+	kit_fill_bytes(kit.host, far + len + GUARD, seed + 1);
 	add(true, at, far, len);
 	submit(KIT_WAIT);
 	wait_done();
@@ -119,7 +110,7 @@ static void one_size(size_t len, uint64_t seed)
 	expect_host(far, len, seed + at);
 	expect_host(far + len, GUARD, seed + 1 + far + len);
 
-	fill_host(0, far + len + GUARD, seed + 2);
+	kit_fill_bytes(kit.host, far + len + GUARD, seed + 2);
 	add(false, at, far, len);
 	submit(KIT_WAIT);
 	wait_done();
@@ -165,7 +156,7 @@ static void transfers_wait_for_chunks(void **state)
 	if (kit_cuda.set)
 		set(FAKE_DELAY_US, 300);
 	kit_fill(kit.gpu, KIT_AREA / 2, 5);
-	fill_host(KIT_AREA / 2, KIT_AREA / 2, 6);
+	kit_fill_bytes(kit.host + KIT_AREA / 2, KIT_AREA / 2, 6);
 	for (i = 0; i < n; i++) {
 		add(true, i * len, i * len, len);
 		add(false, KIT_AREA / 2 + i * len, KIT_AREA / 2 + i * len, len);
@@ -264,7 +255,7 @@ static void end_in_mid_copy(bool write, int state, uint64_t timeout_ns)
 	struct weft_result result;
 
 	kit_fill(kit.gpu, len, 1);
-	fill_host(0, len, 2);
+	kit_fill_bytes(kit.host, len, 2);
 	set(FAKE_HOLD, 1);
 	add(write, 0, 0, len);
 	submit(timeout_ns);

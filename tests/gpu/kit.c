@@ -56,14 +56,29 @@ void kit_free(uint64_t address)
 	assert_int_equal(kit_cuda.cuMemFree_v2(address), 0);
 }
 
+void kit_fill_bytes(uint8_t *bytes, size_t len, uint64_t seed)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		bytes[i] = kit_byte(seed, i);
+}
+
+size_t kit_first_wrong(const uint8_t *bytes, size_t len, uint64_t seed)
+{
+	size_t i;
+
+	for (i = 0; i < len && bytes[i] == kit_byte(seed, i);)
+		i++;
+	return i;
+}
+
 void kit_fill(uint64_t address, size_t len, uint64_t seed)
 {
 	uint8_t *bytes = malloc(len);
-	size_t i;
 
 	assert_non_null(bytes);
-	for (i = 0; i < len; i++)
-		bytes[i] = kit_byte(seed, i);
+	kit_fill_bytes(bytes, len, seed);
 	assert_int_equal(kit_cuda.cuMemcpyHtoD_v2(address, bytes, len), 0);
 	free(bytes);
 }
@@ -75,8 +90,7 @@ void kit_expect(uint64_t address, size_t len, uint64_t seed)
 
 	assert_non_null(bytes);
 	assert_int_equal(kit_cuda.cuMemcpyDtoH_v2(bytes, address, len), 0);
-	for (i = 0; i < len && bytes[i] == kit_byte(seed, i);)
-		i++;
+	i = kit_first_wrong(bytes, len, seed);
 	free(bytes);
 	if (i < len)
 		fail_msg("byte %zu of %zu is another", i, len);

@@ -50,6 +50,10 @@ static inline uint8_t kit_byte(uint64_t seed, size_t i)
 	return (uint8_t)(x >> 56);
 }
 
+/* Of the host's. The first byte that is another; len: all are right. */
+void kit_fill_bytes(uint8_t *bytes, size_t len, uint64_t seed);
+size_t kit_first_wrong(const uint8_t *bytes, size_t len, uint64_t seed);
+
 /* Fills and compares memory of the GPU. */
 void kit_fill(uint64_t address, size_t len, uint64_t seed);
 void kit_expect(uint64_t address, size_t len, uint64_t seed);

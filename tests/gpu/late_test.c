@@ -29,21 +29,9 @@ static void add(struct weft_batch *batch, bool write, size_t at, size_t len)
 	assert_true(index >= 0);
 }
 
-static void fill_host(size_t at, size_t len, uint64_t seed)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		kit.host[at + i] = kit_byte(seed, i);
-}
-
 static bool host_is(size_t at, size_t len, uint64_t seed)
 {
-	size_t i;
-
-	for (i = 0; i < len && kit.host[at + i] == kit_byte(seed, i);)
-		i++;
-	return i == len;
+	return kit_first_wrong(kit.host + at, len, seed) == len;
 }
 
 static void until_in_flight(uint64_t count)
@@ -71,8 +59,8 @@ static void chunks_stay_with_their_operations(void **state)
 	kit_open(&kit, "loop", "delay_us=200000");
 	kit_fill(kit.gpu, len, 1);
 	kit_fill(kit.gpu + HALF, len, 2);
-	fill_host(0, len, 3);
-	fill_host(HALF, len, 4);
+	kit_fill_bytes(kit.host, len, 3);
+	kit_fill_bytes(kit.host + HALF, len, 4);
 	first = open_batch();
 	second = open_batch();
 	add(first, true, 0, len);
@@ -122,7 +110,7 @@ static void one_batch(struct weft_batch *batch, uint32_t round, uint32_t *done)
 		slots[i].write = number(2);
 		slots[i].len = 1 + number(12 * KIT_CHUNK);
 		kit_fill(kit.gpu + place(i), slots[i].len, 1000 * round + i);
-		fill_host(place(i), slots[i].len, 1000 * round + i + 500);
+		kit_fill_bytes(kit.host + place(i), slots[i].len, 1000 * round + i + 500);
 		add(batch, slots[i].write, place(i), slots[i].len);
 	}
 	assert_int_equal(weft_submit(batch, number(4) ? KIT_WAIT : number(5000) * 1000), 0);
