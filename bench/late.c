@@ -170,15 +170,6 @@ static int initiator(struct late *late)
 	return rc;
 }
 
-static int target(struct late *late)
-{
-	const struct timespec tick = { .tv_nsec = 1000000 };
-
-	while (pair_phase(&late->pair) != PAIR_STOP)
-		nanosleep(&tick, NULL);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct late late = { .pair.fd = -1 };
@@ -196,8 +187,10 @@ int main(int argc, char **argv)
 			opts.progress = WEFT_PROGRESS_MANUAL;
 		rc = link_open(&late.link, &late.pair, &opts, late.opts.count * late.opts.size);
 	}
-	if (!rc)
-		rc = late.pair.target ? target(&late) : initiator(&late);
+	if (!rc && late.pair.target)
+		pair_await_stop(&late.pair);
+	else if (!rc)
+		rc = initiator(&late);
 	if (rc)
 		return program_fail("bench-late", rc, late.pair.target ? "target" : "initiator");
 	link_close(&late.link);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/err.h"
 #include "bench.h"
@@ -163,15 +162,6 @@ static int initiator(struct pages *pages)
 	return rc;
 }
 
-static int target(struct pages *pages)
-{
-	const struct timespec tick = { .tv_nsec = 1000000 };
-
-	while (pair_phase(&pages->pair) != PAIR_STOP)
-		nanosleep(&tick, NULL);
-	return 0;
-}
-
 static int plan(struct pages *pages)
 {
 	const uint32_t n = pages->opts.pages;
@@ -205,8 +195,10 @@ int main(int argc, char **argv)
 	}
 	if (!rc)
 		rc = mark(&pages);
-	if (!rc)
-		rc = pages.pair.target ? target(&pages) : initiator(&pages);
+	if (!rc && pages.pair.target)
+		pair_await_stop(&pages.pair);
+	else if (!rc)
+		rc = initiator(&pages);
 	if (rc)
 		return program_fail("bench-pages", rc, pages.pair.target ? "target" : "initiator");
 	link_close(&pages.link);

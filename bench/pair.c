@@ -79,9 +79,16 @@ void pair_move(struct pair *pair, int phase)
 	atomic_store_explicit(&pair->shared->phase, phase, memory_order_release);
 }
 
+static const struct timespec tick = { .tv_nsec = 1000000 };
+
+void pair_await_stop(struct pair *pair)
+{
+	while (pair_phase(pair) != PAIR_STOP)
+		nanosleep(&tick, NULL);
+}
+
 int pair_close(struct pair *pair, unsigned timeout_s)
 {
-	const struct timespec tick = { .tv_nsec = 1000000 };
 	int status = 0, rc = -ETIMEDOUT;
 	unsigned ms;
 	pid_t pid;

@@ -66,21 +66,24 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
+def told(part, results, progress):
+    """Prints the tables of a part; returns its results."""
+    progress.clear()
+    print("\n".join(part.tables(results)), end="\n\n", flush=True)
+    return results
+
+
 def run_engine(args, build_dir, progress):
     results = []
     for case in engine.cases(args.provider, args.size):
         progress.show(f"engine {case.provider} {case.operation} {table.size_text(case.size)}")
         results.append(engine.measure(case, args.seconds, args.repeats, build_dir))
-    progress.clear()
-    print("\n".join(engine.tables(results)), end="\n\n", flush=True)
-    return results
+    return told(engine, results, progress)
 
 
 def run_kv(args, build_dir, progress):
     results = kv.measure(args, build_dir, progress)
-    progress.clear()
-    print("\n".join(kv.tables(results)), end="\n\n", flush=True)
-    return results
+    return told(kv, results, progress)
 
 
 def run_rails(args, build_dir, progress):
@@ -88,9 +91,7 @@ def run_rails(args, build_dir, progress):
     for case in rails.cases():
         progress.show(f"rails {case.name}")
         results.append(rails.measure(case, args.repeats, build_dir))
-    progress.clear()
-    print("\n".join(rails.tables(results)), end="\n\n", flush=True)
-    return results
+    return told(rails, results, progress)
 
 
 def run_pages(args, build_dir, progress):
@@ -102,9 +103,7 @@ def run_pages(args, build_dir, progress):
             progress.show(f"pages {provider} {mode}")
             results.append(pages.measure(provider, mode, 4 * args.seconds, args.repeats,
                                          build_dir))
-    progress.clear()
-    print("\n".join(pages.tables(results)), end="\n\n", flush=True)
-    return results
+    return told(pages, results, progress)
 
 
 def run_late(args, build_dir, progress):
@@ -112,9 +111,7 @@ def run_late(args, build_dir, progress):
     for case in late.cases(p for p in args.provider if p != "shm"):
         progress.show(f"late {case.provider} {case.fault}")
         results.append(late.measure(case, args.repeats, build_dir))
-    progress.clear()
-    print("\n".join(late.tables(results)), end="\n\n", flush=True)
-    return results
+    return told(late, results, progress)
 
 
 def run_cost(args, build_dir, progress):
@@ -125,9 +122,7 @@ def run_cost(args, build_dir, progress):
     for case in cost.cases():
         progress.show(f"cost {case.operation} window {case.window} batch {case.batch}")
         results.append(cost.measure(case, args.quick, build_dir))
-    progress.clear()
-    print("\n".join(cost.tables(results)), end="\n\n", flush=True)
-    return results
+    return told(cost, results, progress)
 
 
 def run_scale(_args, build_dir, progress):
@@ -136,9 +131,7 @@ def run_scale(_args, build_dir, progress):
         for count in counts:
             progress.show(f"scale {what} {count}")
             results += scale.measure(what, count, build_dir)
-    progress.clear()
-    print("\n".join(scale.tables(results)), end="\n\n", flush=True)
-    return results
+    return told(scale, results, progress)
 
 
 PARTS = {"engine": run_engine, "cost": run_cost, "pages": run_pages, "rails": run_rails,

@@ -95,13 +95,10 @@ def median(result, program, figure):
 
 def rate_rows(results):
     for r in results:
-        ratio = r["ratio"]
         rates = [table.rate_text(median(r, p, "ops_per_s"), r["size"]) for p in ("raw", "engine")]
         yield [r["provider"], OPERATION_TEXT[r["operation"]], table.size_text(r["size"]),
                r["window"], *rates,
-               table.ratio_text(ratio.median), table.range_text(ratio.min, ratio.max),
-               table.range_text(ratio.low, ratio.high), f">={r['bound']}" if r["bound"] else "",
-               r["verdict"] + ("!" * bool(r["disturbed"]))]
+               *table.verdict_cells(r)]
 
 
 def latency_rows(results):

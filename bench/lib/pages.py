@@ -31,10 +31,7 @@ def rows(results):
     for r in results:
         rates = [table.rate_text(stats.median([run[label]["ops_per_s"] for run in r["runs"]]),
                                  PAGES * SIZE) for label in ("contiguous", "scattered")]
-        ratio = r["ratio"]
-        yield [r["provider"], r["operation"], *rates, table.ratio_text(ratio.median),
-               table.range_text(ratio.min, ratio.max), table.range_text(ratio.low, ratio.high),
-               f">={r['bound']}", r["verdict"] + "!" * bool(r["disturbed"])]
+        yield [r["provider"], r["operation"], *rates, *table.verdict_cells(r)]
 
 
 def tables(results):

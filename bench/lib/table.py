@@ -41,6 +41,14 @@ def range_text(low, high):
     return f"{ratio_text(low)}-{ratio_text(high)}"
 
 
+def verdict_cells(result):
+    """Of a measured ratio: median, range, interval, bound and what is said of it."""
+    ratio, bound = result["ratio"], result["bound"]
+    return [ratio_text(ratio.median), range_text(ratio.min, ratio.max),
+            range_text(ratio.low, ratio.high), f">={bound}" if bound else "",
+            result["verdict"] + "!" * bool(result["disturbed"])]
+
+
 def render(header, rows, left=()):
     """Lines of a table; columns whose header is in left are set left, the others right."""
     cells = [list(header)] + [[str(c) for c in row] for row in rows]
