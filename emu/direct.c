@@ -341,17 +341,25 @@ static uint32_t take_receives(struct emu_qp *qp, uint32_t count)
 	return taken;
 }
 
+/* Under the lock: a reset holds it until the doorbells are clear. */
+static void begin_again(struct emu_qp *qp)
+{
+	struct emu_direct_qp *direct = qp->direct;
+
+	pthread_mutex_lock(&qp->lock);
+	direct->resets_seen = atomic_load(&direct->resets);
+	direct->sq.taken = direct->rq.taken = 0;
+	direct->broken = false;
+	pthread_mutex_unlock(&qp->lock);
+}
+
 unsigned int emu_direct_take(struct emu_qp *qp)
 {
 	struct emu_direct_qp *direct = qp->direct;
-	uint32_t resets, count, taken = 0;
+	uint32_t count, taken = 0;
 
-	resets = atomic_load(&direct->resets);
-	if (resets != direct->resets_seen) {
-		direct->resets_seen = resets;
-		direct->sq.taken = direct->rq.taken = 0;
-		direct->broken = false;
-	}
+	if (atomic_load(&direct->resets) != direct->resets_seen)
+		begin_again(qp);
 	/* Receives first: a program posts them before what will be answered. */
 	count = waiting(qp, "receive", &direct->rq);
 	if (count && state_of(qp) != IBV_QPS_RESET)

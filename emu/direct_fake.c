@@ -27,7 +27,7 @@ int emu_srd_post(struct emu_qp *qp, const struct emu_wr *requests, uint32_t coun
 			return ENOMEM;
 		}
 		room--;
-		posted[posts++ % MANY] = requests[i];
+		posted[__atomic_fetch_add(&posts, 1, __ATOMIC_RELAXED) % MANY] = requests[i];
 		atomic_fetch_add(&qp->sq_used, 1);
 		if (echo) {
 			room++;

@@ -2,6 +2,8 @@
 /* Queues of a queue pair that a program drives: query, doorbells, receive descriptors. */
 #include "emu/direct_fake.h"
 
+#include <sched.h>
+
 /* --- queries ------------------------------------------------------------------------------- */
 
 static void test_off(void **state)
@@ -284,6 +286,34 @@ static void test_threads(void **state)
 	assert_int_equal(atomic_load(&test_qp.sq_used), 0);
 }
 
+/* Nonsense, then a reset, while the device looks: what was wrong before the reset is not held
+ * against the queue pair after it. */
+static void test_reset_while_taken(void **state)
+{
+	(void)state;
+	make();
+	start_device();
+	for (uint16_t i = 0; i < 300; i++) {
+		ring(rq.doorbell, 2000);
+		while (__atomic_load_n(&test_qp.state, __ATOMIC_RELAXED) != IBV_QPS_ERR)
+			sched_yield();
+		pthread_mutex_lock(&test_qp.lock);
+		__atomic_store_n(&test_qp.state, IBV_QPS_RESET, __ATOMIC_RELAXED);
+		emu_direct_qp_reset(&test_qp);
+		__atomic_store_n(&test_qp.state, IBV_QPS_RTS, __ATOMIC_RELAXED);
+		pthread_mutex_unlock(&test_qp.lock);
+		sq_pc = 0;
+		send_wqe(good(i));
+		while (__atomic_load_n(&posts, __ATOMIC_RELAXED) == i &&
+		       __atomic_load_n(&test_qp.state, __ATOMIC_RELAXED) == IBV_QPS_RTS)
+			sched_yield();
+		assert_int_equal(test_qp.state, IBV_QPS_RTS);
+	}
+	stop_device();
+	assert_int_equal(posts, 300);
+	assert_int_equal(posted[299].wr_id, 299);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +328,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_receive_malformed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_receive_no_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reset_while_taken, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
