@@ -23,8 +23,9 @@ int program_start(const struct opt_table *table, int argc, char **argv, void *va
 		  struct opt_result *result);
 
 /*
- * Sets what libfabric reads of the environment when it is first used, where the user has not.
- * Before any engine, and any thread.
+ * Sets what libfabric reads of the environment when it is first used, where the user has not, and
+ * undoes what its libraries did to the actions of signals. Before any engine, any thread, and any
+ * handler of the program's own.
  */
 void program_fabric(void);
 
