@@ -127,7 +127,8 @@ static int raw_take(struct raw *raw, uint64_t *now_ns)
 
 static int raw_check(const struct raw *raw, uint64_t posted)
 {
-	/* Pages of one buffer are those of others too, unless all were moved. */
+	/* A buffer's segments belong to operations of all: only when all were posted is any whole.
+	 */
 	if (raw->order && posted < raw->slots.n)
 		return 0;
 	return slots_check(&raw->slots, posted);
