@@ -10,6 +10,7 @@
 #include "common/program.h"
 #include "link.h"
 #include "meter.h"
+#include "order.h"
 #include "report.h"
 
 struct pages_opts {
@@ -32,22 +33,6 @@ struct pages {
 	struct weft_batch *batch;
 	uint32_t *near, *far; /* page i goes between near[i] and far[i] */
 };
-
-/* 0..n-1: as they are for seed 0, else without order, the same in each run. */
-static void order(uint32_t *numbers, uint32_t n, uint64_t seed)
-{
-	uint32_t i, j, kept;
-
-	for (i = 0; i < n; i++)
-		numbers[i] = i;
-	for (i = n; seed && i > 1; i--) {
-		seed = seed * 6364136223846793005u + 1442695040888963407u;
-		j = (uint32_t)((seed >> 33) % i);
-		kept = numbers[i - 1];
-		numbers[i - 1] = numbers[j];
-		numbers[j] = kept;
-	}
-}
 
 static void *page(const struct pages *pages, uint32_t i)
 {
@@ -170,8 +155,8 @@ static int plan(struct pages *pages)
 	pages->far = calloc(n, sizeof(*pages->far));
 	if (!pages->near || !pages->far)
 		return err_set(-ENOMEM, "no memory for an order of %u pages", n);
-	order(pages->near, n, pages->opts.scattered ? 1 : 0);
-	order(pages->far, n, pages->opts.scattered ? 2 : 0);
+	order_shuffle(pages->near, n, pages->opts.scattered ? 1 : 0);
+	order_shuffle(pages->far, n, pages->opts.scattered ? 2 : 0);
 	return 0;
 }
 

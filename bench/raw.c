@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "raw.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <weft/weft.h>
 
 #include "base/err.h"
 #include "common/program.h"
+#include "order.h"
 #include "report.h"
 
 #define RAW_PP_SLOTS 17
@@ -69,6 +72,26 @@ static int raw_report(const struct raw *raw)
 	return report_print(&r);
 }
 
+/* Where segments stand that are without order, the same in each run. */
+static int raw_order(struct raw *raw, uint32_t buffers)
+{
+	const struct raw_opts *opts = &raw->opts;
+	uint32_t n = buffers * opts->segments;
+
+	if (opts->size % (8 * opts->segments) || (opts->segments > 1 && opts->mode == BENCH_IMM))
+		return err_set(-EINVAL, "no %u segments of such operations", opts->segments);
+	if (!opts->scattered)
+		return 0;
+	if (opts->checksum != BENCH_CHECKSUM_NONE || opts->mode > BENCH_READ || opts->size % 64)
+		return err_set(-EINVAL, "scattered: only write and read of multiples of 64 bytes, "
+					"without checksums");
+	raw->order = calloc(n, sizeof(*raw->order));
+	if (!raw->order)
+		return err_set(-ENOMEM, "no memory for an order of %u segments", n);
+	order_shuffle(raw->order, n, 1);
+	return 0;
+}
+
 static int raw_open(struct raw *raw)
 {
 	const bool source = raw->pair.target == (raw->opts.mode == BENCH_READ);
@@ -78,9 +101,14 @@ static int raw_open(struct raw *raw)
 		.delivery_complete = !raw->opts.no_delivery,
 		.virt_addr = !raw->opts.no_virt_addr,
 	};
-	const uint32_t n = pingpong ? RAW_PP_SLOTS : (uint32_t)raw->opts.window;
+	uint32_t n = pingpong ? RAW_PP_SLOTS : (uint32_t)raw->opts.window;
 	int rc;
 
+	if (!pingpong && raw->opts.buffers > n)
+		n = raw->opts.buffers;
+	rc = raw_order(raw, n);
+	if (rc)
+		return rc;
 	rc = slots_open(&raw->slots, n, raw->opts.size);
 	if (rc)
 		return rc;
@@ -104,6 +132,7 @@ static void raw_close(struct raw *raw)
 {
 	fab_close(&raw->fab);
 	slots_close(&raw->slots);
+	free(raw->order);
 }
 
 static int raw_target(struct raw *raw)

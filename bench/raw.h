@@ -23,8 +23,11 @@ struct raw {
 	struct fab fab;
 	struct meter meter;
 	struct slots slots;
-	bool inject; /* pingpong sends by fi_inject() */
+	bool inject;     /* pingpong sends by fi_inject() */
+	uint32_t *order; /* scattered: where the i-th segment of the buffers stands; else NULL */
 };
+
+#define RAW_SEGMENTS_MAX 16
 
 /* The two sides of a mode. */
 int raw_rma_initiator(struct raw *raw);

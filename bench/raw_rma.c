@@ -13,6 +13,39 @@ static int raw_stall(void)
 	return err_set(-ETIMEDOUT, "no completion for %llu s", BENCH_STALL_NS / NSEC_PER_SEC);
 }
 
+/* One operation of several segments; they stand in the same places on both sides. */
+static ssize_t raw_post_segments(struct raw *raw, uint32_t index)
+{
+	const uint32_t n = raw->opts.segments;
+	const uint64_t size = raw->opts.size / n;
+	const uint64_t flags = raw->opts.no_delivery ? 0 : FI_DELIVERY_COMPLETE;
+	struct fi_rma_iov rma[RAW_SEGMENTS_MAX];
+	struct iovec iov[RAW_SEGMENTS_MAX];
+	void *desc[RAW_SEGMENTS_MAX];
+	struct fab *fab = &raw->fab;
+	struct fi_msg_rma msg = {
+		.msg_iov = iov,
+		.desc = desc,
+		.iov_count = n,
+		.addr = fab->peer,
+		.rma_iov = rma,
+		.rma_iov_count = n,
+		.context = &raw->slots.slot[index],
+	};
+	uint64_t at;
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		at = (raw->order ? raw->order[index * n + i] : index * n + i) * size;
+		iov[i] = (struct iovec){ raw->slots.buf + at, size };
+		rma[i] = (struct fi_rma_iov){ fab->remote_base + at, size, fab->remote_key };
+		desc[i] = fab->desc;
+	}
+	if (raw->opts.mode == BENCH_READ)
+		return fi_readmsg(fab->ep, &msg, FI_COMPLETION);
+	return fi_writemsg(fab->ep, &msg, FI_COMPLETION | flags);
+}
+
 static ssize_t raw_post(struct raw *raw, uint32_t index)
 {
 	struct fab *fab = &raw->fab;
@@ -21,6 +54,8 @@ static ssize_t raw_post(struct raw *raw, uint32_t index)
 	const uint64_t remote = fab->remote_base + offset;
 	void *local = raw->slots.buf + offset;
 
+	if (raw->order || raw->opts.segments > 1)
+		return raw_post_segments(raw, index);
 	switch (raw->opts.mode) {
 	case BENCH_READ:
 		return fi_read(fab->ep, local, raw->opts.size, fab->desc, fab->peer, remote,
@@ -49,7 +84,7 @@ static int raw_fill_window(struct raw *raw, uint64_t now_ns, uint64_t *posted)
 	uint32_t index;
 	ssize_t rc;
 
-	while (slots->n_free) {
+	while (slots->n_free + raw->opts.window > slots->n) {
 		index = slots_next(slots);
 		if (check && raw_verify(raw, index))
 			return -EBADMSG;
@@ -90,6 +125,15 @@ static int raw_take(struct raw *raw, uint64_t *now_ns)
 	return (int)n;
 }
 
+static int raw_check(const struct raw *raw, uint64_t posted)
+{
+	/* A buffer's segments belong to operations of all: only when all were posted is any whole.
+	 */
+	if (raw->order && posted < raw->slots.n)
+		return 0;
+	return slots_check(&raw->slots, posted);
+}
+
 int raw_rma_initiator(struct raw *raw)
 {
 	uint64_t now_ns = clock_ns(), posted = 0, empty = 0;
@@ -113,7 +157,7 @@ int raw_rma_initiator(struct raw *raw)
 	}
 	atomic_store(&raw->pair.shared->posted, posted);
 	pair_move(&raw->pair, PAIR_STOP);
-	return raw->opts.mode == BENCH_READ ? slots_check(slots, posted) : 0;
+	return raw->opts.mode == BENCH_READ ? raw_check(raw, posted) : 0;
 }
 
 /* Drives the provider's progress; counts immediates and checks what came with them. */
@@ -160,5 +204,5 @@ int raw_rma_target(struct raw *raw)
 	}
 	if (raw->opts.mode == BENCH_READ || raw->opts.no_delivery)
 		return 0;
-	return slots_check(&raw->slots, posted);
+	return raw_check(raw, posted);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of a KV cache in one batch, scattered on both sides, beside one transfer of the bytes."""
-from lib import procs, stats, table
+"""Pages of a KV cache in one batch, scattered on both sides, beside one transfer of the bytes and
+beside a plain loop over libfabric with an operation for each page."""
+from lib import engine, procs, stats, table
 from lib.interleave import interleave
 
 PAGES, SIZE = 10_000, 65536
@@ -14,11 +15,21 @@ def command(provider, mode, scattered, seconds, build):
             *["--scattered"] * scattered]
 
 
+def plain(provider, mode, seconds, build):
+    """The plain loop with the engine's window, over as many pages as the batch has."""
+    case = engine.Case(provider, mode, SIZE, engine.window_of(SIZE),
+                       engine.delivery_of(provider, mode, engine.libfabric_version()))
+    return [*engine.command("raw", case, seconds, build), "--buffers", PAGES, "--scattered"]
+
+
 def measure(provider, mode, seconds, repeats, build):
     def runner(scattered):
         return lambda: procs.run_json(command(provider, mode, scattered, seconds, build))[0]
 
-    runs, disturbed = interleave({"scattered": runner(True), "contiguous": runner(False)}, repeats)
+    runs, disturbed = interleave({
+        "scattered": runner(True), "contiguous": runner(False),
+        "plain": lambda: procs.run_json(plain(provider, mode, seconds, build))[0],
+    }, repeats)
     ratio = stats.paired(*([r[label]["ops_per_s"] for r in runs]
                            for label in ("scattered", "contiguous")))
     return {
@@ -29,14 +40,15 @@ def measure(provider, mode, seconds, repeats, build):
 
 def rows(results):
     for r in results:
-        rates = [table.rate_text(stats.median([run[label]["ops_per_s"] for run in r["runs"]]),
-                                 PAGES * SIZE) for label in ("contiguous", "scattered")]
+        rates = [table.rate_text(stats.median([run[label]["ops_per_s"] for run in r["runs"]]), size)
+                 for label, size in (("contiguous", PAGES * SIZE), ("scattered", PAGES * SIZE),
+                                     ("plain", SIZE))]
         yield [r["provider"], r["operation"], *rates, *table.verdict_cells(r)]
 
 
 def tables(results):
     yield (f"pages: a batch of {PAGES} of {table.size_text(SIZE)} each, scattered in memory, beside "
            "one transfer")
-    yield "of as many bytes; ratio = scattered / contiguous"
-    yield from table.render(("way", "op", "contiguous", "scattered", "ratio", "min-max", "95% CI",
+    yield "of as many bytes; ratio = scattered / contiguous; plain: libfabric, page by page"
+    yield from table.render(("way", "op", "contiguous", "scattered", "plain", "ratio", "min-max", "95% CI",
                              "bound", "result"), rows(results), ("way", "op", "result"))

@@ -119,7 +119,7 @@ struct weft_opts {
 	 * of delay_us and jitter_us (each operation and message takes that long, plus a random
 	 * share), reorder (picks at random among so many), seed, fail_every and hang_every (every
 	 * n-th operation fails, or never ends), late_every (every n-th that was done is reported
-	 * as failed after that too), depth. */
+	 * as failed after that too), depth, segments (pieces of a batch that go as one). */
 	const char *devices;
 	/* Host name or address whose interface IP transports bind; NULL: the provider's choice. */
 	const char *bind_addr;

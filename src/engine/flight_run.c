@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "engine/plan.h"
 
 /* Where rails share the work, a run is short, so that all of them get some of a window, and only
  * its first operation may be longer than this. */
@@ -93,6 +94,73 @@ static inline void account_posted(struct weft_peer *peer, struct rail *rail, uin
 		bell_posted(peer, peer->weft->now_ns);
 }
 
+/* What of a run the rail takes as one operation. Where rails share the work it is no longer than
+ * what one of them would get of a large transfer. */
+static uint32_t joint_of(const struct weft_peer *peer, const struct rail *rail,
+			 struct transfer *first, uint32_t room, struct transfer **members)
+{
+	uint64_t whole = peer->way->whole,
+		 most = peer->way->count > 1 ? PLAN_JOINT_SHARED : PLAN_JOINT_MAX;
+	struct transfer *transfer = first;
+	struct list *link = &first->link;
+	uint64_t bytes = 0;
+	uint32_t n = 0;
+
+	if (most > rail->limits.max_message)
+		most = rail->limits.max_message;
+	if (room > rail->limits.segments)
+		room = rail->limits.segments;
+	while (n < room && link != &peer->queue && is_alike(transfer, first) &&
+	       is_plain(transfer, whole) && (bytes += transfer->len) <= most) {
+		members[n++] = transfer;
+		link = link->next;
+		transfer = list_entry(link, struct transfer, link);
+	}
+	return n;
+}
+
+/* Posts several pieces as one operation, which end together. How many; 0: the first is to be posted
+ * alone; -EAGAIN: no room. */
+static int post_joint(struct weft *weft, struct weft_peer *peer, struct rail *rail,
+		      struct transfer *first, struct op *op, uint32_t room)
+{
+	uint64_t distant = op->remote - first->remote_offset, bytes = 0;
+	uint8_t *local = (uint8_t *)op->local - first->offset;
+	struct transfer *members[PORT_SEGMENTS_MAX];
+	struct segment segments[PORT_SEGMENTS_MAX];
+	struct flight *flights[PORT_SEGMENTS_MAX];
+	uint32_t n = joint_of(peer, rail, first, room, members), taken, i;
+	uint64_t now = engine_now(weft);
+	int rc = -EOPNOTSUPP;
+
+	for (taken = 0; taken < n && (flights[taken] = pool_get(&weft->flights)); taken++) {
+		const struct transfer *transfer = members[taken];
+
+		segments[taken] = (struct segment){
+			.local = local + transfer->offset,
+			.len = transfer->len,
+			.remote = distant + transfer->remote_offset,
+			.ctx = flight_context(weft, flights[taken], rail),
+		};
+	}
+	if (taken > 1)
+		rc = rail->ops->post_all(rail->port, op, segments, taken);
+	for (i = 0; i < taken; i++) {
+		if (rc) {
+			pool_put(&weft->flights, flights[i]);
+			continue;
+		}
+		list_del(&members[i]->link);
+		is_posted(members[i], flights[i], rail, peer, now);
+		bytes += members[i]->len;
+	}
+	if (!rc)
+		account_posted(peer, rail, taken, bytes, first);
+	if (rc == -EAGAIN)
+		weft->stats.provider_busy++;
+	return !rc ? (int)taken : rc == -EAGAIN ? rc : 0;
+}
+
 int flight_post_run(struct weft *weft, struct weft_peer *peer, struct transfer *first,
 		    uint32_t room)
 {
@@ -114,6 +182,12 @@ int flight_post_run(struct weft *weft, struct weft_peer *peer, struct transfer *
 	room = run_room(peer, rail, room);
 	whole = peer->way->count > 1 && whole > SHARED_LEN ? SHARED_LEN : whole;
 	flight_fill_op(&op, first, rail, 0, first->len, true);
+	if (rail->limits.segments > 1) {
+		rc = post_joint(weft, peer, rail, first, &op, room);
+		if (rc)
+			return rc;
+		room = 1; /* the next may be joined again */
+	}
 	local = (uint8_t *)op.local - first->offset;
 	distant = op.remote - first->remote_offset;
 	now = engine_now(weft);

@@ -288,7 +288,9 @@ static int fabric_open(struct port **ret, const struct port_opts *opts)
 	if (rc)
 		goto close_objects;
 	port->keeps_pins = fabric_keeps_pins(port);
-	rc = post_receives(port);
+	rc = fabric_segments_open(port);
+	if (!rc)
+		rc = post_receives(port);
 	if (!rc)
 		rc = fabric_local_open(port);
 	if (rc)
@@ -303,6 +305,7 @@ static int fabric_open(struct port **ret, const struct port_opts *opts)
 close_buffers:
 	close_objects(port);
 	munmap(port->buffers, port->buffers_len);
+	fabric_segments_close(port);
 	free(port->direct);
 	free(port->rx);
 	goto free_info;
@@ -326,6 +329,7 @@ static void destroy(struct port *port)
 		fabric_local_keep_segment(port, false);
 	if (port->buffers)
 		munmap(port->buffers, port->buffers_len);
+	fabric_segments_close(port);
 	free(port->direct);
 	free(port->rx);
 	fi_freeinfo(port->info);
@@ -382,6 +386,12 @@ static int fabric_address(const struct port *port, void *buf, size_t *len)
 	return rc ? fabric_failed(port, rc, "fi_getname") : 0;
 }
 
+/* Later versions answer each peer by itself, and copy small ones through a buffer. */
+bool fabric_direct(const struct port *port)
+{
+	return port->provider->direct && fi_version() < FI_VERSION(1, 18);
+}
+
 static void fabric_limits(const struct port *port, struct port_limits *ret)
 {
 	struct port_device device;
@@ -392,7 +402,6 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->depth = (uint32_t)port->info->tx_attr->size;
 	ret->inject = (uint32_t)port->info->tx_attr->inject_size;
-	/* Later versions answer each peer by itself, and copy small ones through a buffer. */
 	ret->emulated = port->emulated;
 	ret->keeps_pins = port->keeps_pins;
 	ret->write_by = port->write_by;
@@ -401,7 +410,8 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	ret->no_gpus = port->no_gpus;
 	if (!port->no_gpus && port->emulated)
 		ret->no_gpus = "its WRITEs or READs are done by software, which cannot reach a GPU";
-	ret->direct = port->provider->direct && fi_version() < FI_VERSION(1, 18);
+	ret->direct = fabric_direct(port);
+	ret->segments = port->segments;
 	ret->max_message = port->emulated ? emulated_max(port) : port->info->ep_attr->max_msg_size;
 	memcpy(ret->libfabric, device.libfabric, sizeof(ret->libfabric));
 	memcpy(ret->fabric, device.fabric, sizeof(ret->fabric));
@@ -427,6 +437,7 @@ const struct transport transport_fabric = {
 	.pin_gpu = fabric_pin_gpu,
 	.unpin = fabric_unpin,
 	.post = fabric_post,
+	.post_all = fabric_post_all,
 	.send = fabric_send,
 	.poll = fabric_poll,
 	.wait_fd = fabric_wait_fd,

@@ -35,6 +35,17 @@ struct fabric_slot {
 	struct fabric_slot *next; /* free list of tx, repost list of rx */
 };
 
+#define FABRIC_JOINT_MAX 8u
+
+/* Several operations that went as one; ctx first, so that a completion's context leads back to it.
+ */
+struct fabric_joint {
+	struct op_ctx ctx;
+	uint32_t count;
+	struct op_ctx *members[FABRIC_JOINT_MAX];
+	struct fabric_joint *next; /* free list */
+};
+
 struct port {
 	const struct provider *provider;
 	struct fi_info *info;
@@ -54,6 +65,12 @@ struct port {
 	struct fabric_slot *tx_lost; /* told in the last poll; free with the next */
 	struct op_ctx **direct;      /* ring of direct operations whose completion was not read */
 	uint32_t direct_size, direct_head, direct_tail;
+	struct op_ctx **copied; /* ring of direct_size: copied here, to be told; or NULL */
+	uint32_t copied_head, copied_tail;
+	uint32_t segments;           /* port_limits.segments */
+	struct fabric_joint *joints; /* those up to joints_used were used before; or NULL */
+	struct fabric_joint *joint_free;
+	uint32_t joints_size, joints_used;
 	struct fabric_slot *rx_repost; /* handed out by the last poll */
 	uint32_t polls;
 	uint32_t addresses;             /* inserted */
@@ -119,6 +136,8 @@ void fabric_local_connected(struct port *port, const char *address, uint64_t des
  */
 void fabric_local_unmet(struct port *port, uint64_t dest);
 void fabric_local_keep_segment(struct port *port, bool before_close);
+/* The process that dest is in; 0: not known. */
+int fabric_local_pid(const struct port *port, uint64_t dest);
 /* Whether dest is an end of this process that has closed. */
 bool fabric_local_gone(struct port *port, uint64_t dest);
 
@@ -135,6 +154,25 @@ void fabric_sockets_look(struct port *port);
 int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *ret_dest);
 void fabric_forget(struct port *port, uint64_t dest, enum port_forget why);
 uint32_t fabric_addresses(const struct port *port);
+
+/* port_limits.direct */
+bool fabric_direct(const struct port *port);
+
+/* fabric_segments.c */
+int fabric_segments_open(struct port *port);
+void fabric_segments_close(struct port *port);
+int fabric_post_all(struct port *port, const struct op *op, const struct segment *segments,
+		    uint32_t count);
+/* Tells what was copied in the post; returns the number of events. */
+int fabric_copied(struct port *port, struct event *events);
+/* Whether what has ended is a joint. */
+static inline bool fabric_is_joint(const struct port *port, const void *ctx)
+{
+	return (uintptr_t)ctx - (uintptr_t)port->joints <
+	       (uintptr_t)port->joints_size * sizeof(*port->joints);
+}
+/* Makes one event for each of its operations out of the first; returns their number. */
+int fabric_joint_ended(struct port *port, struct event *events);
 
 int fabric_recv_post(struct port *port, struct fabric_slot *slot);
 int fabric_post(struct port *port, const struct op *op);

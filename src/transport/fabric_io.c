@@ -256,10 +256,20 @@ static void forget_errno(void)
 	errno = 0;
 }
 
+/* How many events the first is. */
+static int events_of(struct port *port, struct event *events)
+{
+	if (events->kind != EVENT_DONE || !fabric_is_joint(port, events->ctx))
+		return 1;
+	return fabric_joint_ended(port, events);
+}
+
 int fabric_poll(struct port *port, struct event *events)
 {
 	struct fi_cq_data_entry entries[PORT_EVENTS_MAX];
-	int n = 0, i;
+	int n = fabric_copied(port, events), i;
+	/* Each may stand for as many operations as a joint has. */
+	size_t room = (size_t)(PORT_EVENTS_MAX - n) / (port->joints ? port->segments : 1);
 	ssize_t rc;
 
 	if (port->tx_lost)
@@ -270,17 +280,19 @@ int fabric_poll(struct port *port, struct event *events)
 		drain_eq(port);
 	if (port->sockets_ns)
 		fabric_sockets_look(port);
+	if (!room)
+		return n;
 	forget_errno();
-	rc = fi_cq_read(port->cq, entries, PORT_EVENTS_MAX);
+	rc = fi_cq_read(port->cq, entries, room);
 	if (rc == -FI_EAGAIN)
-		return 0;
+		return n;
 	for (i = 0; i < rc; i++)
 		if (completion(port, &entries[i], &events[n]))
-			n++;
+			n += events_of(port, &events[n]);
 	if (rc == -FI_EAVAIL)
 		fabric_sockets_changed(port); /* connections may be made anew */
 	if (rc == -FI_EAVAIL && completion_error(port, &events[n]))
-		n++;
+		n += events_of(port, &events[n]);
 	else if (rc < 0 && rc != -FI_EAVAIL && rc != -FI_EINTR) {
 		snprintf(port->error_text, sizeof(port->error_text),
 			 "%s on %s: fi_cq_read: %s (%d)", port->info->fabric_attr->prov_name,

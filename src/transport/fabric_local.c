@@ -191,6 +191,11 @@ void fabric_local_connected(struct port *port, const char *address, uint64_t des
 	fabric_guard_add(port, file_of(address));
 }
 
+int fabric_local_pid(const struct port *port, uint64_t dest)
+{
+	return dest < LOCAL_DESTS ? atoi(file_of(port->local->peer[dest])) : 0;
+}
+
 void fabric_local_unmet(struct port *port, uint64_t dest)
 {
 	if (dest < LOCAL_DESTS && port->local->state[dest] == LOCAL_ELSEWHERE)

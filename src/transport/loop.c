@@ -82,8 +82,23 @@ static void port_free(struct port *port)
 		close(port->fd);
 	free(port->inbox_data);
 	free(port->inbox);
+	free(port->segments);
 	free(port->ops);
 	free(port);
+}
+
+static int open_segments(struct port *port)
+{
+	uint64_t each = port->script.segments, i;
+
+	if (each == 1)
+		return 0;
+	port->segments = calloc(port->script.depth * each, sizeof(*port->segments));
+	if (!port->segments)
+		return err_set(-ENOMEM, "out of memory");
+	for (i = 0; i < port->script.depth; i++)
+		port->ops[i].segments = port->segments + i * each;
+	return 0;
 }
 
 static int loop_open(struct port **ret, const struct port_opts *opts)
@@ -110,7 +125,9 @@ static int loop_open(struct port **ret, const struct port_opts *opts)
 	}
 	for (i = 0; i < port->inbox_size; i++)
 		port->inbox[i].data = port->inbox_data + (size_t)i * PORT_MESSAGE_MAX;
-	rc = join_world(port);
+	rc = open_segments(port);
+	if (!rc)
+		rc = join_world(port);
 	if (rc)
 		goto free_port;
 	*ret = port;
@@ -236,6 +253,7 @@ static void loop_limits(const struct port *port, struct port_limits *ret)
 	ret->depth = (uint32_t)port->script.depth;
 	ret->inject = PORT_MESSAGE_MAX;
 	ret->max_message = UINT64_MAX;
+	ret->segments = (uint32_t)port->script.segments;
 	ret->write_by = ret->read_by = WEFT_RDMA_MEMORY;
 	ret->late_errors = port->script.late_every != 0;
 	ret->no_gpus = "a processor copies";
@@ -261,6 +279,7 @@ const struct transport transport_loop = {
 	.pin = loop_pin,
 	.unpin = loop_unpin,
 	.post = loop_post,
+	.post_all = loop_post_all,
 	.send = loop_send,
 	.poll = loop_poll,
 	.wait_fd = loop_wait_fd,

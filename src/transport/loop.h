@@ -31,6 +31,8 @@ struct loop_pin {
 
 struct loop_op {
 	struct op op;
+	struct segment *segments; /* room for script.segments; NULL where that is 1 */
+	uint32_t count;           /* of them; 0: op stands for itself */
 	uint64_t due_ns;
 	bool fail;
 	bool lost; /* posted while the port was down */
@@ -53,8 +55,9 @@ struct port {
 	struct loop_script script;
 	uint64_t id;
 	uint64_t random;
-	uint64_t counted, sent; /* operations, messages */
-	struct loop_op *ops;    /* ring: head, count of script.depth */
+	uint64_t counted, sent;   /* operations, messages */
+	struct loop_op *ops;      /* ring: head, count of script.depth */
+	struct segment *segments; /* of all ops */
 	uint32_t op_head, op_count, hung;
 	struct op_ctx *late;    /* was done, is still to be reported as failed; NULL: none */
 	uint64_t done, late_at; /* when done has come so far */
@@ -92,6 +95,8 @@ struct port *loop_port_locked(uint64_t id);
 /* Entries of the transport table. */
 void loop_forget_lost(struct loop_lost **list);
 int loop_post(struct port *port, const struct op *op);
+int loop_post_all(struct port *port, const struct op *op, const struct segment *segments,
+		  uint32_t count);
 int loop_send(struct port *port, uint64_t dest, const void *head, size_t head_len, const void *body,
 	      size_t len, uint64_t cookie);
 int loop_poll(struct port *port, struct event *events);

@@ -28,23 +28,46 @@ static bool is_down(struct port *port)
 	       clock_ns() - port->down_ns < port->script.down_us * NSEC_PER_USEC;
 }
 
-int loop_post(struct port *port, const struct op *op)
+/* Counts an operation and makes its place in the ring. NULL: it hangs, and has none. */
+static struct loop_op *enter(struct port *port, const struct op *op)
 {
 	struct loop_op *item;
 	uint64_t n;
 
-	if (port->op_count + port->hung >= port->script.depth)
-		return -EAGAIN;
 	n = ++port->counted;
 	if (port->script.hang_every && n % port->script.hang_every == 0) {
 		port->hung++;
-		return 0;
+		return NULL;
 	}
 	item = &port->ops[(port->op_head + port->op_count++) % port->script.depth];
 	item->op = *op;
+	item->count = 0;
 	item->due_ns = due(port);
 	item->lost = is_down(port);
 	item->fail = port->script.fail_every && n % port->script.fail_every == 0;
+	return item;
+}
+
+int loop_post(struct port *port, const struct op *op)
+{
+	if (port->op_count + port->hung >= port->script.depth)
+		return -EAGAIN;
+	enter(port, op);
+	return 0;
+}
+
+int loop_post_all(struct port *port, const struct op *op, const struct segment *segments,
+		  uint32_t count)
+{
+	struct loop_op *item;
+
+	if (port->op_count + port->hung >= port->script.depth)
+		return -EAGAIN;
+	item = enter(port, op);
+	if (item) {
+		memcpy(item->segments, segments, count * sizeof(*segments));
+		item->count = count;
+	}
 	return 0;
 }
 
@@ -163,6 +186,24 @@ static int copy_locked(struct port *target, const struct op *op)
 	return 0;
 }
 
+/* Several that went as one fail with the first that does. */
+static int carry_out_locked(struct port *target, const struct loop_op *item)
+{
+	struct op op = item->op;
+	uint32_t i;
+	int rc = 0;
+
+	if (!item->count)
+		return copy_locked(target, &op);
+	for (i = 0; i < item->count && !rc; i++) {
+		op.local = item->segments[i].local;
+		op.len = item->segments[i].len;
+		op.remote = item->segments[i].remote;
+		rc = copy_locked(target, &op);
+	}
+	return rc;
+}
+
 /* Moves a random one of the first few to the head. */
 static void shuffle_ops(struct port *port)
 {
@@ -196,6 +237,22 @@ static int late_failure(struct port *port, struct event *events, int n, struct o
 	return n + 1;
 }
 
+/* One event for each that the operation stands for; returns how many events there are now. */
+static int tell_done(struct port *port, const struct loop_op *item, struct event *events, int n,
+		     int rc)
+{
+	uint32_t count = item->count ? item->count : 1, i;
+
+	for (i = 0; i < count; i++) {
+		struct op_ctx *ctx = item->count ? item->segments[i].ctx : item->op.ctx;
+
+		events[n++] = (struct event){ .kind = EVENT_DONE, .error = rc, .ctx = ctx };
+		if (port->script.late_every && !rc)
+			n = late_failure(port, events, n, ctx);
+	}
+	return n;
+}
+
 static int run_ops_locked(struct port *port, struct event *events, int n, uint64_t now)
 {
 	struct loop_op *item;
@@ -207,24 +264,21 @@ static int run_ops_locked(struct port *port, struct event *events, int n, uint64
 	for (; left && n < PORT_EVENTS_MAX - 1; left--) {
 		shuffle_ops(port);
 		item = &port->ops[port->op_head];
-		if (item->due_ns > now)
+		if (item->due_ns > now || n + (int)item->count > PORT_EVENTS_MAX - 1)
 			break;
 		target = loop_port_locked(item->op.dest);
 		/* Of what is lost some has arrived, and only the answer was lost. */
 		rc = item->lost && loop_random(&port->random) % 2 ? -WEFT_EPEERGONE
 		     : item->fail                                 ? -WEFT_EPROVIDER
-		     : target                                     ? copy_locked(target, &item->op)
+		     : target                                     ? carry_out_locked(target, item)
 								  : -WEFT_EPEERGONE;
 		if (rc == -EAGAIN)
 			break;
 		if (item->lost)
 			rc = -WEFT_EPEERGONE;
-		events[n++] =
-			(struct event){ .kind = EVENT_DONE, .error = rc, .ctx = item->op.ctx };
+		n = tell_done(port, item, events, n, rc);
 		port->op_head = (port->op_head + 1) % (uint32_t)port->script.depth;
 		port->op_count--;
-		if (port->script.late_every && !rc)
-			n = late_failure(port, events, n, events[n - 1].ctx);
 	}
 	return n;
 }

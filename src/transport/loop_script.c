@@ -23,6 +23,7 @@ static const struct {
 	{ "down_after", offsetof(struct loop_script, down_after), UINT64_MAX },
 	{ "down_us", offsetof(struct loop_script, down_us), 3600000000u },
 	{ "depth", offsetof(struct loop_script, depth), 65536 },
+	{ "segments", offsetof(struct loop_script, segments), LOOP_SEGMENTS_MAX },
 };
 
 static int parse_item(struct loop_script *script, const char *text, size_t len)
@@ -46,7 +47,8 @@ static int parse_item(struct loop_script *script, const char *text, size_t len)
 	}
 	return err_set(-EINVAL,
 		       "loop script: '%.*s' is not one of delay_us, jitter_us, reorder, seed, "
-		       "fail_every, hang_every, late_every, down_after, down_us, depth = number",
+		       "fail_every, hang_every, late_every, down_after, down_us, depth, segments = "
+		       "number",
 		       (int)len, text);
 }
 
@@ -55,7 +57,7 @@ int loop_script_parse(struct loop_script *script, const char *text)
 	const char *end;
 	int rc = 0;
 
-	*script = (struct loop_script){ .seed = 1, .depth = 1024 };
+	*script = (struct loop_script){ .seed = 1, .depth = 1024, .segments = 1 };
 	while (text && *text && *text != ';' && rc == 0) {
 		end = text + strcspn(text, ",;");
 		rc = parse_item(script, text, (size_t)(end - text));
@@ -63,6 +65,8 @@ int loop_script_parse(struct loop_script *script, const char *text)
 	}
 	if (rc == 0 && script->depth < 16)
 		rc = err_set(-EINVAL, "loop script: depth must be 16..65536");
+	if (rc == 0 && !script->segments)
+		rc = err_set(-EINVAL, "loop script: segments must be 1..%d", LOOP_SEGMENTS_MAX);
 	return rc;
 }
 

@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+/* As many events of one operation as leave a poll room for others. */
+#define LOOP_SEGMENTS_MAX 8
+
 struct loop_script {
 	uint64_t delay_us;   /* each operation and message takes this long */
 	uint64_t jitter_us;  /* plus a random share of this */
@@ -17,6 +20,7 @@ struct loop_script {
 				does */
 	uint64_t down_us;    /* but does again after this time; 0: never */
 	uint64_t depth;      /* operations in flight */
+	uint64_t segments;   /* pieces that go as one operation */
 };
 
 /* text may be NULL or "": the defaults. It ends at a ';' too: see loop_script_of(). -EINVAL names

@@ -14,9 +14,10 @@
 #include <weft/weft.h>
 
 /* Largest message, with the engine's header; fits the 8,928 B MTU that EFA devices report. */
-#define PORT_MESSAGE_MAX 8224u
-#define PORT_ADDRESS_MAX 128u
-#define PORT_EVENTS_MAX  32
+#define PORT_MESSAGE_MAX  8224u
+#define PORT_ADDRESS_MAX  128u
+#define PORT_EVENTS_MAX   32
+#define PORT_SEGMENTS_MAX 16 /* of post_all() */
 
 struct port;
 
@@ -112,6 +113,7 @@ struct port_limits {
 			   * unregister_guards does not hold */
 	uint8_t write_by, read_by; /* enum weft_rdma */
 	uint64_t max_message;      /* largest READ or WRITE, bytes */
+	uint32_t segments;         /* most that post_all() takes; 1: it is not called */
 	char libfabric[32];
 	char fabric[64];
 	char device[64];
@@ -160,6 +162,14 @@ struct op {
 	uint64_t dest;
 	uint64_t remote;
 	uint64_t key;
+	struct op_ctx *ctx;
+};
+
+/* What of an operation differs where several are posted as one. */
+struct segment {
+	void *local;
+	size_t len; /* at least 1 */
+	uint64_t remote;
 	struct op_ctx *ctx;
 };
 
@@ -223,6 +233,15 @@ struct transport {
 	void (*unpin)(struct port *port, struct pin *pin);
 	/* 0: taken, an EVENT_DONE follows; -EAGAIN: no room, poll and repeat; else it failed. */
 	int (*post)(struct port *port, const struct op *op);
+	/*
+	 * Posts op, without OP_IMM, once for each of count segments, 2 to port_limits.segments, in
+	 * whose place its own local, len, remote and ctx do not count. They go to the provider
+	 * together: one EVENT_DONE for each follows, all with the same error. All are taken, 0, or
+	 * none: -EAGAIN: no room, poll and repeat; else this cannot be done with several, but
+	 * perhaps with each alone.
+	 */
+	int (*post_all)(struct port *port, const struct op *op, const struct segment *segments,
+			uint32_t count);
 	/* Sends head and body as one message; the bytes are copied. 0: an EVENT_SENT with the
 	 * cookie follows; 1: sent, no event follows; -EAGAIN; else it failed. */
 	int (*send)(struct port *port, uint64_t dest, const void *head, size_t head_len,

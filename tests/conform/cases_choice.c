@@ -189,6 +189,66 @@ static void script_fails_every_third(const struct conform *c)
 	pair_close(&p);
 }
 
+/* A script that lets eight pieces go as one operation fails or hangs all of them together; what is
+ * between other regions, or of another kind, is another operation. */
+static void pieces_of_one_operation_fail_together(const struct conform *c)
+{
+	struct weft_opts opts = net_opts(c);
+	struct weft_batch *batch;
+	struct pair p;
+
+	opts.devices = "segments=8,fail_every=3,reorder=8,jitter_us=50";
+	pair_open_opts(&p, c, 4096, &opts, NULL);
+	batch = net_batch(p.a, 240);
+	for (uint32_t i = 0; i < 240; i++) {
+		struct move move = { i >= 120, p.region_a, i * 16, p.to_b, i * 16, 16, 0, 0 };
+
+		check_int(net_add(batch, &move), i);
+	}
+	check_ok(weft_submit(batch, CONFORM_LIMIT_NS));
+	net_finish(&p.net, batch);
+	/* 15 operations of each kind, posted in order. */
+	for (uint32_t i = 0; i < 240; i++) {
+		struct weft_result result = net_result(batch, i);
+
+		check_int(result.state, i / 8 % 3 == 2 ? WEFT_FAILED : WEFT_DONE);
+		check_int(result.quiescent, 1);
+	}
+	check_int(net_stats(p.a).failed, 80);
+	check_int(net_stats(p.a).writes_done, 80);
+	check_int(net_stats(p.a).reads_done, 80);
+	weft_batch_close(batch);
+	pair_close(&p);
+}
+
+/* Pieces of an operation that hangs end by their deadline, and each of them is quarantined. */
+static void pieces_of_one_operation_hang_together(const struct conform *c)
+{
+	struct weft_opts opts = net_opts(c);
+	struct weft_batch *batch;
+	uint32_t late = 0;
+	struct pair p;
+
+	opts.devices = "segments=8,hang_every=4";
+	pair_open_opts(&p, c, 4096, &opts, NULL);
+	batch = net_batch(p.a, 64);
+	for (uint32_t i = 0; i < 64; i++)
+		check_int(weft_batch_write(batch, p.region_a, i * 16, p.to_b, i * 16, 16, 0, 0), i);
+	check_ok(weft_submit(batch, 50 * NSEC_PER_MSEC));
+	net_finish(&p.net, batch);
+	for (uint32_t i = 0; i < 64; i++) {
+		struct weft_result result = net_result(batch, i);
+		bool hangs = i / 8 % 4 == 3;
+
+		check_int(result.state, hangs ? WEFT_DEADLINE : WEFT_DONE);
+		check_int(result.quiescent, !hangs);
+		late += hangs;
+	}
+	check_int(net_stats(p.a).quarantined, late);
+	weft_batch_close(batch);
+	net_drop(&p.net);
+}
+
 /* What was done stays done, whoever uses its record when it is reported as failed after that. */
 static void failure_after_success_is_nothing(const struct conform *c)
 {
@@ -249,6 +309,10 @@ const struct conform_case cases_choice[] = {
 	{ "two_rails_count_exactly", two_rails_count_exactly, NEEDS_NIC },
 	{ "unequal_rails_work", unequal_rails_work, NEEDS_NIC },
 	{ "script_fails_every_third", script_fails_every_third, NEEDS_SCRIPT },
+	{ "pieces_of_one_operation_fail_together", pieces_of_one_operation_fail_together,
+	  NEEDS_SCRIPT },
+	{ "pieces_of_one_operation_hang_together", pieces_of_one_operation_hang_together,
+	  NEEDS_SCRIPT },
 	{ "failure_after_success_is_nothing", failure_after_success_is_nothing, NEEDS_SCRIPT },
 	{ "reordered_writes_are_placed_when_done", reordered_writes_are_placed_when_done,
 	  NEEDS_SCRIPT },

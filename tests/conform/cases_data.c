@@ -213,6 +213,93 @@ static void many_batches_at_once(const struct conform *c)
 	pair_close(&p);
 }
 
+#define PAGE  (64 * KIB)
+#define PAGES 256u /* in either region of the owner */
+
+/* A random order of 0..PAGES-1. */
+static void pages_order(uint32_t *numbers, uint64_t *random)
+{
+	for (uint32_t i = 0; i < PAGES; i++) {
+		uint32_t k = (uint32_t)(area_random(random) % (i + 1));
+
+		numbers[i] = numbers[k];
+		numbers[k] = i;
+	}
+}
+
+static uint64_t page_len(uint64_t i)
+{
+	return 1 + i * 7919 % PAGE;
+}
+
+/* Some in a row, so that what is posted together can be both. */
+static bool page_lost(uint64_t i)
+{
+	return i / 6 % 3 == 2;
+}
+
+/* A batch of pages of any size without order, some to a region that is taken back by then:
+ * those alone fail, and nothing beside a page is touched. */
+static void scattered_pages(const struct conform *c, bool read)
+{
+	uint32_t here[PAGES], there[PAGES];
+	uint64_t random = 7;
+	struct weft_remote *taken;
+	struct weft_region *back;
+	struct weft_batch *batch;
+	struct pair p;
+
+	pair_open(&p, c, PAGES * PAGE);
+	pages_order(here, &random);
+	pages_order(there, &random);
+	back = net_register(p.b, &p.mem_b, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE);
+	taken = net_import(&p.net, p.a, back);
+	batch = net_batch(p.a, PAGES);
+	for (uint32_t i = 0; i < PAGES; i++) {
+		struct move move = { read,
+				     p.region_a,
+				     here[i] * PAGE,
+				     page_lost(i) ? taken : p.to_b,
+				     there[i] * PAGE,
+				     page_len(i),
+				     0,
+				     0 };
+
+		area_fill(read ? &p.mem_b : &p.mem_a, (read ? there[i] : here[i]) * PAGE, PAGE,
+			  100 + i);
+		area_fill(read ? &p.mem_a : &p.mem_b, (read ? here[i] : there[i]) * PAGE, PAGE,
+			  ~(100ull + i));
+		check_int(net_add(batch, &move), i);
+	}
+	net_unregister(&p.net, back);
+	check_ok(weft_submit(batch, CONFORM_LIMIT_NS));
+	net_finish(&p.net, batch);
+	for (uint32_t i = 0; i < PAGES; i++) {
+		struct weft_result result = net_result(batch, i);
+		uint64_t at = (read ? here[i] : there[i]) * PAGE;
+		uint64_t len = page_lost(i) ? 0 : page_len(i);
+		struct area *to = read ? &p.mem_a : &p.mem_b;
+
+		check_int(result.state, page_lost(i) ? WEFT_FAILED : WEFT_DONE);
+		check_int(result.quiescent, 1);
+		check_holds(to, at, len, 100 + i);
+		check_holds_from(to, at + len, PAGE - len, ~(100ull + i), len);
+	}
+	weft_batch_close(batch);
+	check_ok(weft_remote_close(taken));
+	pair_close(&p);
+}
+
+static void scattered_pages_are_written(const struct conform *c)
+{
+	scattered_pages(c, false);
+}
+
+static void scattered_pages_are_read(const struct conform *c)
+{
+	scattered_pages(c, true);
+}
+
 #define LANES 16u
 #define LANE  (256 * KIB)
 
@@ -327,6 +414,8 @@ const struct conform_case cases_data[] = {
 	{ "up_to_the_last_byte", up_to_the_last_byte, 0 },
 	{ "thousands_in_one_batch", thousands_in_one_batch, 0 },
 	{ "many_batches_at_once", many_batches_at_once, 0 },
+	{ "scattered_pages_are_written", scattered_pages_are_written, 0 },
+	{ "scattered_pages_are_read", scattered_pages_are_read, 0 },
 	{ "random_traffic_both_ways", random_traffic_both_ways, 0 },
 	{ "own_region_can_be_imported", own_region_can_be_imported, 0 },
 	{ 0 },

@@ -76,6 +76,7 @@ void host_plan(struct host *host)
 		add(host, "reorder", sim_draw(sim, 16));
 		add(host, "seed", 1 + sim_draw(sim, 1000000));
 		add(host, "depth", 16 + sim_draw(sim, 64));
+		add(host, "segments", 1 + sim_draw(sim, 8));
 		if (kind < 3)
 			add(host, faults[kind], every);
 		/* The first rail carries the handshake: without it there is no peer. */

@@ -103,7 +103,7 @@ struct host {
 	uint64_t frozen_until_ns;
 	struct batch batches[SIM_BATCHES];
 	/* What its script does. */
-	char script[256];
+	char script[384];
 	bool hangs;       /* operations may never end */
 	bool fails;       /* operations may fail by themselves */
 	bool loses_peers; /* all of its rails may be down at a time, or an end is reported falsely
