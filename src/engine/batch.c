@@ -46,6 +46,7 @@ int weft_batch_open(struct weft *weft, const struct weft_batch_opts *opts, struc
 	batch->weft = weft;
 	batch->capacity = capacity;
 	batch->first_bad = -1;
+	batch_takes(batch);
 	batch->on_done = known.on_done;
 	batch->ctx = known.ctx;
 	rc = engine_run(weft, add_batch, batch);
@@ -89,6 +90,7 @@ int weft_batch_reset(struct weft_batch *batch)
 	batch->count = 0;
 	batch->first_bad = -1;
 	batch->text[0] = '\0';
+	batch_takes(batch);
 	atomic_store_explicit(&batch->state, BATCH_IDLE, memory_order_relaxed);
 	return 0;
 }
@@ -110,6 +112,8 @@ int weft_submit(struct weft_batch *batch, uint64_t timeout_ns)
 	batch->timeout_ns = timeout_ns;
 	batch->submitted_ns = clock_ns();
 	batch->left = batch->count;
+	batch->room = 0;
+	batch_group_ends(batch);
 	atomic_store_explicit(&batch->state, BATCH_ACTIVE, memory_order_relaxed);
 	return engine_submit(weft, batch);
 }
@@ -148,7 +152,7 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 	struct transfer *transfer;
 	struct weft_remote *remote = NULL;
 	struct weft_peer *peer = NULL;
-	uint32_t i, count = batch->count;
+	uint32_t i, n, count = batch->count;
 
 	weft->now_ns = now_ns;
 	weft->timed = true;
@@ -156,20 +160,20 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 	list_move_tail(&weft->active, &batch->link);
 	engine_timer(weft, batch->deadline_ns);
 	weft->submitted += count;
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < count; i += n) {
 		transfer = &batch->transfers[i];
+		n = 1 + transfer->follow;
 		if (transfer->remote != remote) {
 			remote = transfer->remote;
 			peer = remote->peer;
 			peer_make_ready(peer);
 			idle_used(peer);
 		}
-		atomic_store_explicit(&transfer->state, WEFT_ACTIVE, memory_order_relaxed);
 		list_add_tail(&peer->queue, &transfer->link);
-		transfer->queued = true;
-		remote->active++;
+		transfer->queued = QUEUED_ENTRY;
+		remote->active += n;
 		peer->unplaced |= transfer->flags & WEFT_SOURCE_ONLY;
-		peer->transfers++;
+		peer->transfers += n;
 	}
 	if (batch->count == 0)
 		batch_end(batch);
@@ -300,6 +304,8 @@ int weft_batch_result(const struct weft_batch *batch, uint32_t index, struct wef
 		return err_set(-EINVAL, "index %u of a batch of %u", index, batch->count);
 	transfer = &batch->transfers[index];
 	ours.state = atomic_load_explicit(&transfer->state, memory_order_acquire);
+	if (ours.state == WEFT_IDLE && state_of(batch) != BATCH_IDLE)
+		ours.state = WEFT_ACTIVE;
 	if (ours.state != WEFT_IDLE && ours.state != WEFT_ACTIVE) {
 		ours.error = transfer->error;
 		ours.provider_error = transfer->provider_error;

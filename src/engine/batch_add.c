@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Adding transfers to a batch, and what is checked of each. */
+/*
+ * Adding transfers to a batch, and what is checked of each. Alike ones that follow one another, of
+ * one kind, between the same two regions, with the same flags and without immediate, are a group:
+ * what holds for all of it is checked with the first, and the peer's queue has it as one entry.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -62,11 +66,19 @@ static inline bool fits(const struct weft_batch *batch, const struct weft_region
 	       !atomic_load_explicit(&remote->status, memory_order_relaxed);
 }
 
-static inline int put(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
-		      struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
-		      uint8_t kind, uint8_t flags, uint32_t imm)
+void batch_takes(struct weft_batch *batch)
 {
-	struct transfer *transfer = &batch->transfers[batch->count];
+	batch->region = NULL;
+	batch->remote = NULL;
+	batch->flags[OP_WRITE] = batch->flags[OP_READ] = BATCH_NO_FLAGS;
+	batch->room = batch->capacity;
+}
+
+static inline int put(struct weft_batch *batch, uint32_t index, struct weft_region *region,
+		      uint64_t offset, struct weft_remote *remote, uint64_t remote_offset,
+		      uint64_t len, uint8_t kind, uint8_t flags, enum queued queued)
+{
+	struct transfer *transfer = &batch->transfers[index];
 
 	transfer->batch = batch;
 	transfer->region = region;
@@ -75,46 +87,70 @@ static inline int put(struct weft_batch *batch, struct weft_region *region, uint
 	transfer->remote_offset = remote_offset;
 	transfer->len = len;
 	memset((char *)transfer + TRANSFER_LIFE, 0, sizeof(*transfer) - TRANSFER_LIFE);
+	transfer->queued = (uint8_t)queued;
 	transfer->kind = kind;
 	transfer->flags = flags;
-	transfer->imm = imm;
-	return (int)batch->count++;
+	batch->count = index + 1;
+	return (int)index;
 }
 
-/* Where fits() says no, or cannot tell. */
-static __attribute__((noinline)) int add_carefully(struct weft_batch *batch,
-						   struct weft_region *region, uint64_t offset,
-						   struct weft_remote *remote,
-						   uint64_t remote_offset, uint64_t len,
-						   uint8_t kind, uint8_t flags, uint32_t imm)
+/* The first of a group, and what is to be refused. One with an immediate is a group by itself. */
+static __attribute__((noinline)) int add_first(struct weft_batch *batch, struct weft_region *region,
+					       uint64_t offset, struct weft_remote *remote,
+					       uint64_t remote_offset, uint64_t len, uint8_t kind,
+					       uint32_t flags, uint32_t imm)
 {
+	uint32_t need = kind == OP_WRITE ? WEFT_REMOTE_WRITE : WEFT_REMOTE_READ;
+	uint32_t index = batch->count;
 	int rc;
 
-	rc = check_transfer(batch, region, offset, remote, remote_offset, len,
-			    kind == OP_WRITE ? WEFT_REMOTE_WRITE : WEFT_REMOTE_READ);
-	if (rc)
-		return rc == -EINVAL || rc == -EBUSY ? rc : engine_refuse(batch->weft, rc);
-	return put(batch, region, offset, remote, remote_offset, len, kind, flags, imm);
+	if (flags & ~(uint32_t)(WEFT_WITH_IMM | WEFT_SOURCE_ONLY))
+		return err_set(-EINVAL, "unknown flags 0x%x", flags);
+	if (!fits(batch, region, offset, remote, remote_offset, len, need)) {
+		rc = check_transfer(batch, region, offset, remote, remote_offset, len, need);
+		if (rc)
+			return rc == -EINVAL || rc == -EBUSY ? rc : engine_refuse(batch->weft, rc);
+	}
+	batch_group_ends(batch);
+	batch->group = index;
+	batch->region = region;
+	batch->remote = remote;
+	batch->flags[!kind] = BATCH_NO_FLAGS;
+	batch->flags[kind] = flags & WEFT_WITH_IMM ? BATCH_NO_FLAGS : flags;
+	put(batch, index, region, offset, remote, remote_offset, len, kind, (uint8_t)flags,
+	    QUEUED_NOT);
+	batch->transfers[index].imm = imm;
+	return (int)index;
+}
+
+/* Whether it is like the last one, which was looked at well, and can be added as well. */
+static inline bool joins(const struct weft_batch *batch, const struct weft_region *region,
+			 uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
+			 uint64_t len, uint8_t kind, uint32_t flags)
+{
+	return flags == batch->flags[kind] && region == batch->region && remote == batch->remote &&
+	       batch->count < batch->room && len <= region->len && offset <= region->len - len &&
+	       len <= remote->length && remote_offset <= remote->length - len &&
+	       !atomic_load_explicit(&region->closing, memory_order_relaxed) &&
+	       !atomic_load_explicit(&remote->status, memory_order_relaxed);
 }
 
 int weft_batch_write(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
 		     struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
 		     uint32_t flags, uint32_t imm)
 {
-	if (flags & ~(uint32_t)(WEFT_WITH_IMM | WEFT_SOURCE_ONLY))
-		return err_set(-EINVAL, "unknown flags 0x%x", flags);
-	if (!fits(batch, region, offset, remote, remote_offset, len, WEFT_REMOTE_WRITE))
-		return add_carefully(batch, region, offset, remote, remote_offset, len, OP_WRITE,
-				     (uint8_t)flags, imm);
-	return put(batch, region, offset, remote, remote_offset, len, OP_WRITE, (uint8_t)flags,
-		   imm);
+	if (!joins(batch, region, offset, remote, remote_offset, len, OP_WRITE, flags))
+		return add_first(batch, region, offset, remote, remote_offset, len, OP_WRITE, flags,
+				 imm);
+	return put(batch, batch->count, region, offset, remote, remote_offset, len, OP_WRITE,
+		   (uint8_t)flags, QUEUED_BEHIND);
 }
 
 int weft_batch_read(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
 		    struct weft_remote *remote, uint64_t remote_offset, uint64_t len)
 {
-	if (!fits(batch, region, offset, remote, remote_offset, len, WEFT_REMOTE_READ))
-		return add_carefully(batch, region, offset, remote, remote_offset, len, OP_READ, 0,
-				     0);
-	return put(batch, region, offset, remote, remote_offset, len, OP_READ, 0, 0);
+	if (!joins(batch, region, offset, remote, remote_offset, len, OP_READ, 0))
+		return add_first(batch, region, offset, remote, remote_offset, len, OP_READ, 0, 0);
+	return put(batch, batch->count, region, offset, remote, remote_offset, len, OP_READ, 0,
+		   QUEUED_BEHIND);
 }

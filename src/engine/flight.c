@@ -29,15 +29,6 @@ void peer_make_ready(struct weft_peer *peer)
 		list_add_tail(&peer->weft->ready, &peer->ready);
 }
 
-/* Takes it off the queue of what is to be posted. */
-void flight_dequeue(struct transfer *transfer)
-{
-	if (transfer->queued) {
-		list_del(&transfer->link);
-		transfer->queued = false;
-	}
-}
-
 static void drop_again(struct transfer *transfer)
 {
 	struct again *again;
@@ -48,33 +39,47 @@ static void drop_again(struct transfer *transfer)
 	}
 }
 
+static void detach(struct weft_peer *peer, struct flight *flight)
+{
+	flight->detached = true;
+	peer->quarantined++;
+	peer->weft->stats.quarantined++;
+}
+
+/* What is outstanding of a transfer that ends. */
+static void detach_all(struct weft_peer *peer, struct transfer *transfer)
+{
+	struct flight *flight = transfer->flight;
+	struct list *link;
+
+	if (flight) {
+		flight_leave_run(flight);
+		detach(peer, flight);
+	} else if (outstanding(transfer)) {
+		list_for_each(link, &peer->flights)
+		{
+			flight = list_entry(link, struct flight, link);
+			if (flight->transfer == transfer && !flight->detached)
+				detach(peer, flight);
+		}
+	}
+	if (!peer->stuck_ns && flight_half_stuck(peer))
+		peer->stuck_ns = engine_now(peer->weft);
+}
+
 void transfer_end(struct transfer *transfer, int state, int error, int provider_error)
 {
 	struct weft_peer *peer = transfer->remote->peer;
-	struct list *link;
 
-	if (transfer->ended)
+	if (transfer_has_ended(transfer))
 		return;
-	transfer->ended = true;
 	drop_again(transfer);
 	stage_transfer_ended(transfer);
 	flight_dequeue(transfer);
 	transfer->error = error;
 	transfer->provider_error = provider_error;
-	if (outstanding(transfer)) {
-		list_for_each(link, &peer->flights)
-		{
-			struct flight *flight = list_entry(link, struct flight, link);
-
-			if (flight->transfer == transfer && !flight->detached) {
-				flight->detached = true;
-				peer->quarantined++;
-				peer->weft->stats.quarantined++;
-			}
-		}
-		if (!peer->stuck_ns && flight_half_stuck(peer))
-			peer->stuck_ns = engine_now(peer->weft);
-	}
+	if (transfer->flight || outstanding(transfer))
+		detach_all(peer, transfer);
 	peer->transfers--;
 	transfer->remote->active--;
 	atomic_store_explicit(&transfer->state, state, memory_order_release);
@@ -96,7 +101,7 @@ static void done(struct transfer *transfer)
 /* A piece is posted or will not be. Ends the transfer when nothing is left. */
 void flight_settle(struct transfer *transfer)
 {
-	if (transfer->ended || outstanding(transfer))
+	if (transfer_has_ended(transfer) || outstanding(transfer))
 		return;
 	if (transfer->error)
 		transfer_end(transfer, WEFT_FAILED, transfer->error, transfer->provider_error);
@@ -193,6 +198,7 @@ static void flight_started(struct flight *flight, struct transfer *transfer, str
 
 	flight->transfer = transfer;
 	flight->rail = rail;
+	flight->run = 0;
 	flight->at = at;
 	flight->len = op->len;
 	flight->imm = op->flags & OP_IMM;
@@ -247,7 +253,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	rail = flight_pick_rail(peer, transfer->piece, transfer->region->near);
 	if (!rail)
 		return -EAGAIN;
-	flight = pool_get(&weft->flights);
+	flight = flight_take(weft);
 	if (!flight)
 		return -EAGAIN;
 	flight_fill_op(&op, transfer, rail, at, len, last);
@@ -257,7 +263,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	flight->posted_ns = engine_now(weft);
 	rc = rail->ops->post(rail->port, &op);
 	if (rc) {
-		pool_put(&weft->flights, flight);
+		flight_give(weft, flight);
 		if (rc == -EAGAIN)
 			weft->stats.provider_busy++;
 		else
@@ -396,6 +402,8 @@ static int pump_peer(struct weft *weft, struct weft_peer *peer)
 			link = before->next;
 			continue;
 		}
+		if (transfer->follow)
+			flight_split(transfer, 1);
 		link = link->next;
 		/* Only a transfer that waits for its grant or its own pieces lets others pass, and
 		 * only so many, so that a round stays short. */

@@ -5,6 +5,45 @@
 
 #include "engine/engine.h"
 
+/* Of a record that is not in use only run may be looked at. */
+#define FLIGHT_REST (offsetof(struct flight, run) + sizeof(uint64_t)) /* what is behind it */
+
+static inline void flight_poison(struct flight *flight)
+{
+	ASAN_POISON_MEMORY_REGION(flight, offsetof(struct flight, run));
+	ASAN_POISON_MEMORY_REGION((char *)flight + FLIGHT_REST, sizeof(*flight) - FLIGHT_REST);
+}
+
+/* A record for an operation; NULL when all are in use. It holds what its last use left in it. */
+static inline struct flight *flight_take(struct weft *weft)
+{
+	struct flight *flight;
+
+	if (!weft->spare_count)
+		return NULL;
+	flight = weft->spare[--weft->spare_count];
+	ASAN_UNPOISON_MEMORY_REGION(flight, sizeof(*flight));
+	return flight;
+}
+
+/* It is not in use any more. */
+static inline void flight_give(struct weft *weft, struct flight *flight)
+{
+	flight->run = 0;
+	flight_poison(flight);
+	weft->spare[weft->spare_count++] = flight;
+}
+
+/* --- flight_queue.c --- */
+/* Takes a transfer off the queue of what is to be posted, if it is in it. */
+void flight_dequeue(struct transfer *transfer);
+/* The at-th transfer behind an entry, and what follows it, become an entry after it. */
+void flight_split(struct transfer *entry, uint32_t at);
+/* The flight of a run, and its transfer, go the general way from here on. */
+void flight_leave_run(struct flight *flight);
+/* Ends all transfers to a peer. */
+void flight_end_peer(struct weft_peer *peer, int state, int reason);
+
 /* --- flight.c, flight_event.c --- */
 static inline bool flight_half_stuck(const struct weft_peer *peer)
 {
@@ -20,8 +59,6 @@ static inline void flight_count(_Atomic uint32_t *counter, int by)
 }
 /* A piece is posted or has ended: ends the transfer when nothing is left. */
 void flight_settle(struct transfer *transfer);
-/* Takes a transfer off the queue of what is to be posted. */
-void flight_dequeue(struct transfer *transfer);
 void flight_pump(struct weft *weft);
 /* The peer's process is dead: the provider will not end this flight, and nothing touches its memory
  * any more. Its slot on the rail stays taken. */
@@ -57,7 +94,7 @@ static inline void flight_reuse(struct weft *weft, const struct rail *rail, stru
 {
 	if (rail->limits.late_errors)
 		weft->turns[pool_index(&weft->flights, flight)]++;
-	pool_put(&weft->flights, flight);
+	flight_give(weft, flight);
 }
 void flight_event(struct weft *weft, struct rail *rail, const struct event *event);
 void transfer_end(struct transfer *transfer, int state, int error, int provider_error);

@@ -28,12 +28,6 @@ static inline bool is_plain(const struct transfer *transfer, uint64_t whole)
 	       !(transfer->flags & WEFT_WITH_IMM) && transfer->len - 1 < whole;
 }
 
-static inline bool is_alike(const struct transfer *a, const struct transfer *b)
-{
-	return a->remote == b->remote && a->region == b->region && a->batch == b->batch &&
-	       a->kind == b->kind && a->flags == b->flags;
-}
-
 /* Host memory, and one registration on either side. */
 static bool is_usual(const struct transfer *transfer)
 {
@@ -53,29 +47,18 @@ static struct rail *choose_rail(const struct weft_peer *peer, const struct trans
 }
 
 /* How long the run may be, given the peer's room. */
-static uint32_t run_room(const struct weft_peer *peer, const struct rail *rail, uint32_t room)
+static uint32_t run_room(const struct weft_peer *peer, const struct rail *rail,
+			 const struct transfer *first, uint32_t room)
 {
 	uint32_t free = rail->depth - rail->in_flight;
 
 	if (peer->way->count > 1 && room > SHARED_OPS)
 		room = SHARED_OPS;
+	if (room > peer->weft->spare_count)
+		room = peer->weft->spare_count;
+	if (room > first->follow)
+		room = first->follow + 1;
 	return room < free ? room : free;
-}
-
-static inline void is_posted(struct transfer *transfer, struct flight *flight, struct rail *rail,
-			     struct weft_peer *peer, uint64_t now_ns)
-{
-	flight->transfer = transfer;
-	flight->rail = rail;
-	flight->at = 0;
-	flight->len = transfer->len;
-	flight->imm = flight->detached = flight->spent = false;
-	flight->stage = NULL;
-	flight->posted_ns = now_ns;
-	list_add_tail(&peer->flights, &flight->link);
-	transfer->piece = transfer->posted = transfer->len;
-	transfer->queued = false;
-	atomic_store_explicit(&transfer->outstanding, 1, memory_order_relaxed);
 }
 
 static inline void account_posted(struct weft_peer *peer, struct rail *rail, uint32_t n,
@@ -85,6 +68,7 @@ static inline void account_posted(struct weft_peer *peer, struct rail *rail, uin
 	rail->queued_bytes += bytes;
 	rail->posted += n;
 	peer->in_flight += n;
+	peer->weft->spare_count -= n;
 	first->region->flights += n;
 	first->remote->flights += n;
 	flight_count(&first->batch->outstanding, (int)n);
@@ -93,13 +77,21 @@ static inline void account_posted(struct weft_peer *peer, struct rail *rail, uin
 		bell_posted(peer, peer->weft->now_ns);
 }
 
+/* The first n of an entry are posted; what is behind them stays where it is. */
+static inline void leave_queue(struct transfer *first, uint32_t n)
+{
+	if (n <= first->follow)
+		flight_split(first, n);
+	list_drop(&first->link);
+	first->queued = QUEUED_NOT;
+}
+
 int flight_post_run(struct weft *weft, struct weft_peer *peer, struct transfer *first,
 		    uint32_t room)
 {
-	struct list *before = first->link.prev, *link = &first->link;
 	uint64_t whole = peer->way->whole, bytes = 0, distant, now;
 	struct transfer *transfer = first;
-	struct flight *flight;
+	struct flight **spare, *flight;
 	uint32_t n = 0;
 	struct rail *rail;
 	uint8_t *local;
@@ -111,88 +103,99 @@ int flight_post_run(struct weft *weft, struct weft_peer *peer, struct transfer *
 	rail = choose_rail(peer, first);
 	if (!rail)
 		return 0;
-	room = run_room(peer, rail, room);
+	room = run_room(peer, rail, first, room);
+	if (!room)
+		return 0;
 	whole = peer->way->count > 1 && whole > SHARED_LEN ? SHARED_LEN : whole;
 	flight_fill_op(&op, first, rail, 0, first->len, true);
 	local = (uint8_t *)op.local - first->offset;
 	distant = op.remote - first->remote_offset;
 	now = engine_now(weft);
+	spare = &weft->spare[weft->spare_count];
+	weft->runs++;
 	do {
-		flight = pool_get(&weft->flights);
-		if (!flight)
-			break;
+		flight = *--spare;
 		op.local = local + transfer->offset;
 		op.remote = distant + transfer->remote_offset;
 		op.len = transfer->len;
 		op.ctx = flight_context(weft, flight, rail);
 		rc = rail->ops->post(rail->port, &op);
-		if (rc) {
-			pool_put(&weft->flights, flight);
+		if (rc)
 			break;
-		}
-		is_posted(transfer, flight, rail, peer, now);
-		bytes += transfer->len;
-		link = link->next;
-		transfer = list_entry(link, struct transfer, link);
-	} while (++n < room && link != &peer->queue && is_alike(transfer, first) &&
-		 is_plain(transfer, whole));
-	/* What is posted leaves the queue together; queued says so of each. What failed stays, and
-	 * the general way meets the failure again. */
-	before->next = link;
-	link->prev = before;
-	if (n)
+		ASAN_UNPOISON_MEMORY_REGION(flight, sizeof(*flight));
+		flight->transfer = transfer;
+		flight->rail = rail;
+		flight->run = weft->runs;
+		flight->posted_ns = now;
+		transfer->flight = flight;
+		bytes += op.len;
+		transfer++;
+	} while (++n < room && transfer->len - 1 < whole);
+	if (n) {
+		leave_queue(first, n);
 		account_posted(peer, rail, n, bytes, first);
+	}
 	if (rc == -EAGAIN)
 		weft->stats.provider_busy++;
+	/* What failed stays, and the general way meets the failure again. */
 	return rc == -EAGAIN ? rc : (int)n;
 }
 
 /* --- ends --- */
 
+/* What ends in a row, of one run. */
 struct ending {
 	struct weft_batch *batch;
 	struct weft_remote *remote;
+	struct weft_region *region;
+	uint64_t run; /* NO_RUN: none */
 	uint64_t posted_ns;
-	uint8_t kind;
-	uint32_t count;
 	uint64_t bytes;
+	uint32_t count;
+	uint8_t kind;
 };
 
-static void count_done(struct weft_stats *stats, const struct ending *run)
+#define NO_RUN UINT64_MAX
+
+static void count_done(struct weft_stats *stats, const struct ending *ending)
 {
-	if (run->kind == OP_WRITE) {
-		stats->writes_done += run->count;
-		stats->bytes_written += run->bytes;
+	if (ending->kind == OP_WRITE) {
+		stats->writes_done += ending->count;
+		stats->bytes_written += ending->bytes;
 	} else {
-		stats->reads_done += run->count;
-		stats->bytes_read += run->bytes;
+		stats->reads_done += ending->count;
+		stats->bytes_read += ending->bytes;
 	}
 }
 
-/* The run is over: what was put off for it. */
-static void account_ended(struct weft *weft, struct rail *rail, struct ending *run)
+/* The row is over: what was put off for it. */
+static void account_ended(struct weft *weft, struct rail *rail, struct ending *ending)
 {
-	struct weft_remote *remote = run->remote;
-	struct weft_batch *batch = run->batch;
-	struct weft_peer *peer = remote->peer;
-	uint64_t now = engine_now(weft);
-	uint32_t n = run->count;
+	struct weft_remote *remote = ending->remote;
+	struct weft_batch *batch = ending->batch;
+	uint32_t n = ending->count;
+	struct weft_peer *peer;
+	uint64_t now;
 
+	if (ending->run == NO_RUN)
+		return;
+	ending->run = NO_RUN;
+	peer = remote->peer;
+	now = engine_now(weft);
 	rail->in_flight -= n;
-	rail->queued_bytes -= run->bytes;
+	rail->queued_bytes -= ending->bytes;
 	rail->done += n;
-	rail->bytes += run->bytes;
-	smallruns_record(&rail->latency, now - run->posted_ns, n);
-	smallruns_record(&peer->latency[run->kind], now - batch->submitted_ns, n);
+	rail->bytes += ending->bytes;
+	smallruns_record(&rail->latency, now - ending->posted_ns, n);
+	smallruns_record(&peer->latency[ending->kind], now - batch->submitted_ns, n);
 	peer->in_flight -= n;
 	peer->transfers -= n;
+	ending->region->flights -= n;
 	remote->flights -= n;
 	remote->active -= n;
-	count_done(&weft->stats, run);
+	count_done(&weft->stats, ending);
 	weft->stats.in_flight -= n;
 	weft->submitted -= n;
-	run->count = 0;
-	run->bytes = 0;
 	flight_count(&batch->outstanding, -(int)n);
 	batch->left -= n;
 	if (batch->left == 0)
@@ -203,52 +206,37 @@ static void account_ended(struct weft *weft, struct rail *rail, struct ending *r
 		remote_flight_ended(remote);
 }
 
-/* The only operation of a transfer that nothing has happened to, and all of it. Not where an
- * immediate may still have to be sent, or a copy is to follow. One condition, since all hold nearly
- * always. */
-static inline bool ends_well(const struct flight *flight)
+/* Another run, which has its first end here. */
+static void begin_ending(struct weft *weft, struct rail *rail, struct ending *ending,
+			 const struct flight *flight)
 {
 	const struct transfer *transfer = flight->transfer;
 
-	return transfer &&
-	       !(transfer->ended | transfer->queued | (transfer->flags & WEFT_WITH_IMM) |
-		 transfer->copied | transfer->error | (transfer->len ^ flight->len) |
-		 (atomic_load_explicit(&transfer->outstanding, memory_order_relaxed) ^ 1));
+	account_ended(weft, rail, ending);
+	*ending = (struct ending){ .batch = transfer->batch,
+				   .remote = transfer->remote,
+				   .region = transfer->region,
+				   .run = flight->run,
+				   .posted_ns = flight->posted_ns,
+				   .kind = transfer->kind };
 }
 
-static inline bool joins(const struct ending *run, const struct transfer *transfer,
-			 const struct flight *flight)
-{
-	return transfer->batch == run->batch && transfer->remote == run->remote &&
-	       transfer->kind == run->kind && flight->posted_ns == run->posted_ns;
-}
-
-static inline void end_one(struct weft *weft, struct rail *rail, struct ending *run,
+/* All of the transfer has ended with it, well: nothing has happened to either since it was posted,
+ * or it would not be of a run. */
+static inline void end_one(struct weft *weft, struct rail *rail, struct ending *ending,
 			   struct flight *flight)
 {
 	struct transfer *transfer = flight->transfer;
 
-	if (!joins(run, transfer, flight)) {
-		if (run->count)
-			account_ended(weft, rail, run);
-		run->batch = transfer->batch;
-		run->remote = transfer->remote;
-		run->kind = transfer->kind;
-		run->posted_ns = flight->posted_ns;
-	}
-	run->count++;
-	run->bytes += flight->len;
-	list_drop(&flight->link);
-	transfer->region->flights--;
-	transfer->ended = true;
-	atomic_store_explicit(&transfer->outstanding, 0, memory_order_relaxed);
+	ending->count++;
+	ending->bytes += transfer->len;
 	atomic_store_explicit(&transfer->state, WEFT_DONE, memory_order_release);
 	flight_reuse(weft, rail, flight);
 }
 
 void flight_events(struct weft *weft, struct rail *rail, const struct event *events, int count)
 {
-	struct ending run = { 0 };
+	struct ending ending = { .run = NO_RUN };
 	struct flight *flight;
 	int i;
 
@@ -256,15 +244,17 @@ void flight_events(struct weft *weft, struct rail *rail, const struct event *eve
 		if (events[i].kind == EVENT_DONE && !events[i].error) {
 			flight = rail->limits.late_errors ? flight_of(weft, rail, events[i].ctx)
 							  : (void *)events[i].ctx;
-			if (flight && ends_well(flight)) {
-				end_one(weft, rail, &run, flight);
+			if (!flight)
+				continue;
+			if (flight->run && flight->run != ending.run)
+				begin_ending(weft, rail, &ending, flight);
+			if (flight->run) {
+				end_one(weft, rail, &ending, flight);
 				continue;
 			}
 		}
-		if (run.count)
-			account_ended(weft, rail, &run);
+		account_ended(weft, rail, &ending);
 		flight_event(weft, rail, &events[i]);
 	}
-	if (run.count)
-		account_ended(weft, rail, &run);
+	account_ended(weft, rail, &ending);
 }
