@@ -20,6 +20,7 @@ struct weft_batch {
 	struct weft_region *region; /* of the last group */
 	struct weft_remote *remote;
 	uint64_t flags[OP_KINDS]; /* of its kind; of the other, or of both: BATCH_NO_FLAGS */
+	uint64_t longest;         /* transfer that may join it: fits either region, is one piece */
 	uint32_t group;           /* index of its first transfer */
 	uint32_t room;            /* transfers it may have: capacity, or 0 when it is not idle */
 	uint32_t count, capacity, left;

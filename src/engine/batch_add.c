@@ -87,11 +87,30 @@ static inline int put(struct weft_batch *batch, uint32_t index, struct weft_regi
 	transfer->remote_offset = remote_offset;
 	transfer->len = len;
 	memset((char *)transfer + TRANSFER_LIFE, 0, sizeof(*transfer) - TRANSFER_LIFE);
-	transfer->queued = (uint8_t)queued;
-	transfer->kind = kind;
+	if (queued)
+		transfer->queued = (uint8_t)queued;
+	if (kind)
+		transfer->kind = kind;
 	transfer->flags = flags;
 	batch->count = index + 1;
 	return (int)index;
+}
+
+static inline void group_begins(struct weft_batch *batch, uint32_t index,
+				struct weft_region *region, struct weft_remote *remote,
+				uint8_t kind, uint32_t flags)
+{
+	uint64_t longest = remote->peer->way->whole;
+
+	longest = region->len < longest ? region->len : longest;
+	longest = remote->length < longest ? remote->length : longest;
+	batch_group_ends(batch);
+	batch->group = index;
+	batch->region = region;
+	batch->remote = remote;
+	batch->longest = longest;
+	batch->flags[!kind] = BATCH_NO_FLAGS;
+	batch->flags[kind] = flags & WEFT_WITH_IMM ? BATCH_NO_FLAGS : flags;
 }
 
 /* The first of a group, and what is to be refused. One with an immediate is a group by itself. */
@@ -111,26 +130,21 @@ static __attribute__((noinline)) int add_first(struct weft_batch *batch, struct 
 		if (rc)
 			return rc == -EINVAL || rc == -EBUSY ? rc : engine_refuse(batch->weft, rc);
 	}
-	batch_group_ends(batch);
-	batch->group = index;
-	batch->region = region;
-	batch->remote = remote;
-	batch->flags[!kind] = BATCH_NO_FLAGS;
-	batch->flags[kind] = flags & WEFT_WITH_IMM ? BATCH_NO_FLAGS : flags;
+	group_begins(batch, index, region, remote, kind, flags);
 	put(batch, index, region, offset, remote, remote_offset, len, kind, (uint8_t)flags,
 	    QUEUED_NOT);
 	batch->transfers[index].imm = imm;
 	return (int)index;
 }
 
-/* Whether it is like the last one, which was looked at well, and can be added as well. */
+/* Whether it is like the last one, which was looked at closely, and can be added too. */
 static inline bool joins(const struct weft_batch *batch, const struct weft_region *region,
 			 uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
 			 uint64_t len, uint8_t kind, uint32_t flags)
 {
 	return flags == batch->flags[kind] && region == batch->region && remote == batch->remote &&
-	       batch->count < batch->room && len <= region->len && offset <= region->len - len &&
-	       len <= remote->length && remote_offset <= remote->length - len &&
+	       batch->count < batch->room && len - 1 < batch->longest &&
+	       offset <= region->len - len && remote_offset <= remote->length - len &&
 	       !atomic_load_explicit(&region->closing, memory_order_relaxed) &&
 	       !atomic_load_explicit(&remote->status, memory_order_relaxed);
 }

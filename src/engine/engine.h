@@ -106,7 +106,7 @@ struct transfer {
 	struct weft_region *region;
 	struct weft_remote *remote;
 	uint64_t offset, remote_offset, len;
-	/* From here on all is 0 when it is added, but queued, kind, flags and imm. */
+	/* From here on all is 0 when it is added, but imm, queued, kind and flags. */
 	struct flight *flight;  /* of a run, all of it: until its end, or flight_leave_run() */
 	uint64_t posted, piece; /* bytes; not set while it has that */
 	struct again *again;    /* pieces to post once more, before the rest */
@@ -129,9 +129,9 @@ struct transfer {
  * first as one entry, see flight_queue.c. Means nothing once it has a flight of a run.
  */
 enum queued {
-	QUEUED_NOT,
-	QUEUED_ENTRY,
 	QUEUED_BEHIND,
+	QUEUED_ENTRY,
+	QUEUED_NOT,
 };
 
 static inline bool transfer_has_ended(const struct transfer *transfer)

@@ -150,21 +150,12 @@ void flight_fill_op(struct op *op, const struct transfer *transfer, const struct
 	const struct weft_peer *peer = remote->peer;
 	const struct pinned *pinned = transfer->region->pinned;
 	uint32_t i = rail->index - peer->way->first;
-	uint32_t far = i < remote->rail_count ? i : i % remote->rail_count;
+	uint32_t far = flight_far_rail(remote, i);
 	uint64_t there = transfer->remote_offset + at;
 	uint32_t part = plan_part(there, remote->shift, remote->parts);
 
 	op->kind = transfer->kind;
-	op->flags = 0;
-	if (peer->direct)
-		op->flags = OP_DIRECT;
-	else if (last && transfer->flags & WEFT_WITH_IMM)
-		op->flags |= OP_IMM;
-	/* Of no bytes none are placed; shm never ends a delivery-complete write of 0 with
-	 * immediate. */
-	if (!peer->direct && ((!(transfer->flags & WEFT_SOURCE_ONLY) && len) ||
-			      (transfer->flags & WEFT_WITH_IMM && !last)))
-		op->flags |= OP_PLACED;
+	op->flags = flight_op_flags(peer, transfer->flags, len, last);
 	op->imm = transfer->imm;
 	op->local = transfer->region->base + transfer->offset + at;
 	op->len = len;

@@ -74,6 +74,27 @@ static inline int flight_guard(const struct transfer *transfer)
 		return -WEFT_EREVOKED;
 	return atomic_load_explicit(&transfer->remote->status, memory_order_relaxed);
 }
+/* The peer's rail at the other end of path i. */
+static inline uint32_t flight_far_rail(const struct weft_remote *remote, uint32_t i)
+{
+	return i < remote->rail_count ? i : i % remote->rail_count;
+}
+/* enum op_flags of an operation. flags: the transfer's; last: nothing of that comes after it. */
+static inline uint8_t flight_op_flags(const struct weft_peer *peer, uint32_t flags, uint64_t len,
+				      bool last)
+{
+	uint8_t ret = 0;
+
+	if (peer->direct)
+		return OP_DIRECT;
+	if (last && flags & WEFT_WITH_IMM)
+		ret = OP_IMM;
+	/* Of no bytes none are placed; shm never ends a delivery-complete write of 0 with
+	 * immediate. */
+	if ((!(flags & WEFT_SOURCE_ONLY) && len) || (flags & WEFT_WITH_IMM && !last))
+		ret |= OP_PLACED;
+	return ret;
+}
 /* The rail for a piece of this length; NULL: none has room. near: of the engine's rails, those near
  * the local memory; of rails that are about equal one of them is taken. */
 struct rail *flight_pick_rail(const struct weft_peer *peer, uint64_t piece, uint32_t near);
@@ -89,11 +110,16 @@ static inline void *flight_context(const struct weft *weft, struct flight *fligh
 {
 	return rail->limits.late_errors ? flight_number(weft, flight) : flight;
 }
+/* What is reported of the use that ends now will mean nothing. */
+static inline void flight_next_turn(struct weft *weft, const struct flight *flight)
+{
+	weft->turns[pool_index(&weft->flights, flight)]++;
+}
 /* Its operation has ended, and nothing more will be reported of it. */
 static inline void flight_reuse(struct weft *weft, const struct rail *rail, struct flight *flight)
 {
 	if (rail->limits.late_errors)
-		weft->turns[pool_index(&weft->flights, flight)]++;
+		flight_next_turn(weft, flight);
 	flight_give(weft, flight);
 }
 void flight_event(struct weft *weft, struct rail *rail, const struct event *event);

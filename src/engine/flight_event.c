@@ -98,7 +98,7 @@ static void retire(struct weft *weft, struct flight *flight, bool failed)
 		flight_reuse(weft, rail, flight);
 		return;
 	}
-	weft->turns[pool_index(&weft->flights, flight)]++;
+	flight_next_turn(weft, flight);
 	flight->spent = true;
 	flight->transfer = NULL;
 	flight->spent_ns = clock_ns();

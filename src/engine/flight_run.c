@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/likely.h"
 #include "engine/engine.h"
 
 /* Where rails share the work, a run is short, so that all of them get some of a window, and only
@@ -46,19 +47,86 @@ static struct rail *choose_rail(const struct weft_peer *peer, const struct trans
 	return only->in_flight < only->depth && path_usable(peer, 0) ? only : NULL;
 }
 
-/* How long the run may be, given the peer's room. */
+/* How long the run may be, given the peer's room. All of an entry are of one piece: batch_add.c. */
 static uint32_t run_room(const struct weft_peer *peer, const struct rail *rail,
 			 const struct transfer *first, uint32_t room)
 {
-	uint32_t free = rail->depth - rail->in_flight;
+	uint32_t free = rail->depth - rail->in_flight, n;
 
-	if (peer->way->count > 1 && room > SHARED_OPS)
-		room = SHARED_OPS;
-	if (room > peer->weft->spare_count)
-		room = peer->weft->spare_count;
 	if (room > first->follow)
 		room = first->follow + 1;
-	return room < free ? room : free;
+	if (room > peer->weft->spare_count)
+		room = peer->weft->spare_count;
+	if (room > free)
+		room = free;
+	if (peer->way->count == 1)
+		return room;
+	if (room > SHARED_OPS)
+		room = SHARED_OPS;
+	for (n = 1; n < room && first[n].len <= SHARED_LEN; n++)
+		;
+	return n < room ? n : room;
+}
+
+/* What the operations of a run have in common. */
+struct posting {
+	struct op op;     /* the one that is posted next */
+	uint8_t *local;   /* where the local region begins, */
+	uint64_t distant; /* and the remote one */
+	uint64_t run;
+	uint64_t posted_ns;
+	uint64_t bytes; /* posted so far */
+	int rc;         /* of the last post */
+};
+
+static inline void fill_posting(struct posting *posting, const struct transfer *first,
+				const struct weft_peer *peer, const struct rail *rail)
+{
+	const struct weft_remote *remote = first->remote;
+	const struct weft_region *region = first->region;
+	uint32_t i = rail->index - peer->way->first, far = flight_far_rail(remote, i);
+
+	posting->op.kind = first->kind;
+	posting->op.flags = flight_op_flags(peer, first->flags, first->len, true);
+	posting->op.imm = 0;
+	posting->op.desc = pin_part(region->pinned, rail->index, 0)->desc;
+	posting->op.dest = peer->paths[i].dest;
+	posting->op.key = remote->keys[far];
+	posting->local = region->base;
+	posting->distant = remote->bases[far];
+	posting->bytes = 0;
+}
+
+/* Posts up to n, at least 1, from here on; how many it could. Apart, so that what it needs in each
+ * turn finds room in registers. */
+static __attribute__((noinline)) uint32_t post_alike(struct weft *weft, struct rail *rail,
+						     struct posting *posting,
+						     struct transfer *first, uint32_t n)
+{
+	struct flight **spare = &weft->spare[weft->spare_count], *flight;
+	struct transfer *transfer = first, *const end = first + n;
+
+	do {
+		flight = *--spare;
+		posting->op.local = posting->local + transfer->offset;
+		posting->op.remote = posting->distant + transfer->remote_offset;
+		posting->op.len = transfer->len;
+		posting->op.ctx = &flight->ctx;
+		if (unlikely(rail->limits.late_errors))
+			posting->op.ctx = flight_number(weft, flight);
+		posting->rc = rail->ops->post(rail->port, &posting->op);
+		if (unlikely(posting->rc))
+			break;
+		ASAN_UNPOISON_MEMORY_REGION(flight, sizeof(*flight));
+		flight->transfer = transfer;
+		flight->rail = rail;
+		flight->run = posting->run;
+		flight->posted_ns = posting->posted_ns;
+		posting->bytes += transfer->len;
+		transfer->flight = flight;
+		transfer++;
+	} while (transfer != end);
+	return (uint32_t)(transfer - first);
 }
 
 static inline void account_posted(struct weft_peer *peer, struct rail *rail, uint32_t n,
@@ -89,16 +157,11 @@ static inline void leave_queue(struct transfer *first, uint32_t n)
 int flight_post_run(struct weft *weft, struct weft_peer *peer, struct transfer *first,
 		    uint32_t room)
 {
-	uint64_t whole = peer->way->whole, bytes = 0, distant, now;
-	struct transfer *transfer = first;
-	struct flight **spare, *flight;
-	uint32_t n = 0;
+	struct posting posting;
 	struct rail *rail;
-	uint8_t *local;
-	struct op op;
-	int rc = 0;
+	uint32_t n;
 
-	if (!is_plain(first, whole) || flight_guard(first) || !is_usual(first))
+	if (!is_plain(first, peer->way->whole) || flight_guard(first) || !is_usual(first))
 		return 0;
 	rail = choose_rail(peer, first);
 	if (!rail)
@@ -106,58 +169,35 @@ int flight_post_run(struct weft *weft, struct weft_peer *peer, struct transfer *
 	room = run_room(peer, rail, first, room);
 	if (!room)
 		return 0;
-	whole = peer->way->count > 1 && whole > SHARED_LEN ? SHARED_LEN : whole;
-	flight_fill_op(&op, first, rail, 0, first->len, true);
-	local = (uint8_t *)op.local - first->offset;
-	distant = op.remote - first->remote_offset;
-	now = engine_now(weft);
-	spare = &weft->spare[weft->spare_count];
-	weft->runs++;
-	do {
-		flight = *--spare;
-		op.local = local + transfer->offset;
-		op.remote = distant + transfer->remote_offset;
-		op.len = transfer->len;
-		op.ctx = flight_context(weft, flight, rail);
-		rc = rail->ops->post(rail->port, &op);
-		if (rc)
-			break;
-		ASAN_UNPOISON_MEMORY_REGION(flight, sizeof(*flight));
-		flight->transfer = transfer;
-		flight->rail = rail;
-		flight->run = weft->runs;
-		flight->posted_ns = now;
-		transfer->flight = flight;
-		bytes += op.len;
-		transfer++;
-	} while (++n < room && transfer->len - 1 < whole);
+	fill_posting(&posting, first, peer, rail);
+	posting.run = ++weft->runs;
+	posting.posted_ns = engine_now(weft);
+	n = post_alike(weft, rail, &posting, first, room);
 	if (n) {
 		leave_queue(first, n);
-		account_posted(peer, rail, n, bytes, first);
+		account_posted(peer, rail, n, posting.bytes, first);
 	}
-	if (rc == -EAGAIN)
-		weft->stats.provider_busy++;
 	/* What failed stays, and the general way meets the failure again. */
-	return rc == -EAGAIN ? rc : (int)n;
+	if (posting.rc != -EAGAIN)
+		return (int)n;
+	weft->stats.provider_busy++;
+	return -EAGAIN;
 }
 
 /* --- ends --- */
 
-/* What ends in a row, of one run. */
+/* Operations of a run that end one after another. */
 struct ending {
 	struct weft_batch *batch;
 	struct weft_remote *remote;
 	struct weft_region *region;
-	uint64_t run; /* NO_RUN: none */
-	uint64_t posted_ns;
+	uint64_t run, posted_ns;
 	uint64_t bytes;
 	uint32_t count;
 	uint8_t kind;
 };
 
-#define NO_RUN UINT64_MAX
-
-static void count_done(struct weft_stats *stats, const struct ending *ending)
+static inline void count_done(struct weft_stats *stats, const struct ending *ending)
 {
 	if (ending->kind == OP_WRITE) {
 		stats->writes_done += ending->count;
@@ -168,20 +208,15 @@ static void count_done(struct weft_stats *stats, const struct ending *ending)
 	}
 }
 
-/* The row is over: what was put off for it. */
-static void account_ended(struct weft *weft, struct rail *rail, struct ending *ending)
+/* What was put off until they all have ended. */
+static void account_ended(struct weft *weft, struct rail *rail, const struct ending *ending)
 {
 	struct weft_remote *remote = ending->remote;
 	struct weft_batch *batch = ending->batch;
+	struct weft_peer *peer = remote->peer;
+	uint64_t now = engine_now(weft);
 	uint32_t n = ending->count;
-	struct weft_peer *peer;
-	uint64_t now;
 
-	if (ending->run == NO_RUN)
-		return;
-	ending->run = NO_RUN;
-	peer = remote->peer;
-	now = engine_now(weft);
 	rail->in_flight -= n;
 	rail->queued_bytes -= ending->bytes;
 	rail->done += n;
@@ -206,55 +241,79 @@ static void account_ended(struct weft *weft, struct rail *rail, struct ending *e
 		remote_flight_ended(remote);
 }
 
-/* Another run, which has its first end here. */
-static void begin_ending(struct weft *weft, struct rail *rail, struct ending *ending,
-			 const struct flight *flight)
+/*
+ * The operations of a run end, from an event on: how many did so in a row. All of a transfer ends
+ * with its one, and well: nothing has happened to either since it was posted, or the operation
+ * would not be of the run any more.
+ */
+static __attribute__((noinline)) int end_alike(struct weft *weft, struct rail *rail,
+					       struct ending *ending, const struct event *events,
+					       int count)
 {
-	const struct transfer *transfer = flight->transfer;
+	struct flight **spare = &weft->spare[weft->spare_count], *flight;
+	const struct event *event = events, *const end = events + count;
+	const uint64_t run = ending->run;
+	struct transfer *transfer;
+	uint64_t bytes = 0;
 
-	account_ended(weft, rail, ending);
-	*ending = (struct ending){ .batch = transfer->batch,
-				   .remote = transfer->remote,
-				   .region = transfer->region,
-				   .run = flight->run,
-				   .posted_ns = flight->posted_ns,
-				   .kind = transfer->kind };
+	do {
+		if (event->kind != EVENT_DONE || event->error)
+			break;
+		flight = (void *)event->ctx;
+		if (unlikely(rail->limits.late_errors)) {
+			flight = flight_of(weft, rail, event->ctx);
+			if (!flight || flight->run != run)
+				break;
+			flight_next_turn(weft, flight);
+		}
+		if (flight->run != run)
+			break;
+		flight->run = 0;
+		transfer = flight->transfer;
+		bytes += transfer->len;
+		atomic_store_explicit(&transfer->state, WEFT_DONE, memory_order_release);
+		flight_poison(flight);
+		*spare++ = flight;
+	} while (++event != end);
+	weft->spare_count = (uint32_t)(spare - weft->spare);
+	ending->bytes = bytes;
+	ending->count = (uint32_t)(event - events);
+	return (int)ending->count;
 }
 
-/* All of the transfer has ended with it, well: nothing has happened to either since it was posted,
- * or it would not be of a run. */
-static inline void end_one(struct weft *weft, struct rail *rail, struct ending *ending,
-			   struct flight *flight)
+/* Whether operations of a run end from an event on; which one is set then. */
+static inline bool ends_run(struct weft *weft, const struct rail *rail, const struct event *event,
+			    struct ending *ending)
 {
-	struct transfer *transfer = flight->transfer;
+	const struct transfer *transfer;
+	const struct flight *flight;
 
-	ending->count++;
-	ending->bytes += transfer->len;
-	atomic_store_explicit(&transfer->state, WEFT_DONE, memory_order_release);
-	flight_reuse(weft, rail, flight);
+	if (event->kind != EVENT_DONE || event->error)
+		return false;
+	flight = flight_of(weft, rail, event->ctx);
+	if (!flight || !flight->run)
+		return false;
+	transfer = flight->transfer;
+	ending->batch = transfer->batch;
+	ending->remote = transfer->remote;
+	ending->region = transfer->region;
+	ending->kind = transfer->kind;
+	ending->run = flight->run;
+	ending->posted_ns = flight->posted_ns;
+	return true;
 }
 
 void flight_events(struct weft *weft, struct rail *rail, const struct event *events, int count)
 {
-	struct ending ending = { .run = NO_RUN };
-	struct flight *flight;
-	int i;
+	struct ending ending;
+	int i = 0;
 
-	for (i = 0; i < count; i++) {
-		if (events[i].kind == EVENT_DONE && !events[i].error) {
-			flight = rail->limits.late_errors ? flight_of(weft, rail, events[i].ctx)
-							  : (void *)events[i].ctx;
-			if (!flight)
-				continue;
-			if (flight->run && flight->run != ending.run)
-				begin_ending(weft, rail, &ending, flight);
-			if (flight->run) {
-				end_one(weft, rail, &ending, flight);
-				continue;
-			}
+	while (i < count) {
+		if (ends_run(weft, rail, &events[i], &ending)) {
+			i += end_alike(weft, rail, &ending, &events[i], count - i);
+			account_ended(weft, rail, &ending);
+		} else {
+			flight_event(weft, rail, &events[i++]);
 		}
-		account_ended(weft, rail, &ending);
-		flight_event(weft, rail, &events[i]);
 	}
-	account_ended(weft, rail, &ending);
 }
