@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/likely.h"
 #include "engine/engine.h"
 
 static int state_of(const struct weft_batch *batch)
@@ -76,7 +77,7 @@ void batch_takes(struct weft_batch *batch)
 
 static inline int put(struct weft_batch *batch, uint32_t index, struct weft_region *region,
 		      uint64_t offset, struct weft_remote *remote, uint64_t remote_offset,
-		      uint64_t len, uint8_t kind, uint8_t flags, enum queued queued)
+		      uint64_t len, uint8_t kind, uint8_t flags)
 {
 	struct transfer *transfer = &batch->transfers[index];
 
@@ -87,8 +88,6 @@ static inline int put(struct weft_batch *batch, uint32_t index, struct weft_regi
 	transfer->remote_offset = remote_offset;
 	transfer->len = len;
 	memset((char *)transfer + TRANSFER_LIFE, 0, sizeof(*transfer) - TRANSFER_LIFE);
-	if (queued)
-		transfer->queued = (uint8_t)queued;
 	if (kind)
 		transfer->kind = kind;
 	transfer->flags = flags;
@@ -131,8 +130,7 @@ static __attribute__((noinline)) int add_first(struct weft_batch *batch, struct 
 			return rc == -EINVAL || rc == -EBUSY ? rc : engine_refuse(batch->weft, rc);
 	}
 	group_begins(batch, index, region, remote, kind, flags);
-	put(batch, index, region, offset, remote, remote_offset, len, kind, (uint8_t)flags,
-	    QUEUED_NOT);
+	put(batch, index, region, offset, remote, remote_offset, len, kind, (uint8_t)flags);
 	batch->transfers[index].imm = imm;
 	return (int)index;
 }
@@ -153,18 +151,17 @@ int weft_batch_write(struct weft_batch *batch, struct weft_region *region, uint6
 		     struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
 		     uint32_t flags, uint32_t imm)
 {
-	if (!joins(batch, region, offset, remote, remote_offset, len, OP_WRITE, flags))
+	if (unlikely(!joins(batch, region, offset, remote, remote_offset, len, OP_WRITE, flags)))
 		return add_first(batch, region, offset, remote, remote_offset, len, OP_WRITE, flags,
 				 imm);
 	return put(batch, batch->count, region, offset, remote, remote_offset, len, OP_WRITE,
-		   (uint8_t)flags, QUEUED_BEHIND);
+		   (uint8_t)flags);
 }
 
 int weft_batch_read(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
 		    struct weft_remote *remote, uint64_t remote_offset, uint64_t len)
 {
-	if (!joins(batch, region, offset, remote, remote_offset, len, OP_READ, 0))
+	if (unlikely(!joins(batch, region, offset, remote, remote_offset, len, OP_READ, 0)))
 		return add_first(batch, region, offset, remote, remote_offset, len, OP_READ, 0, 0);
-	return put(batch, batch->count, region, offset, remote, remote_offset, len, OP_READ, 0,
-		   QUEUED_BEHIND);
+	return put(batch, batch->count, region, offset, remote, remote_offset, len, OP_READ, 0);
 }

@@ -106,7 +106,7 @@ struct transfer {
 	struct weft_region *region;
 	struct weft_remote *remote;
 	uint64_t offset, remote_offset, len;
-	/* From here on all is 0 when it is added, but imm, queued, kind and flags. */
+	/* From here on all is 0 when it is added, but imm, kind and flags. */
 	struct flight *flight;  /* of a run, all of it: until its end, or flight_leave_run() */
 	uint64_t posted, piece; /* bytes; not set while it has that */
 	struct again *again;    /* pieces to post once more, before the rest */
@@ -126,7 +126,8 @@ struct transfer {
 
 /*
  * A transfer in its peer's queue. Alike ones of a batch, next to each other there, wait behind the
- * first as one entry, see flight_queue.c. Means nothing once it has a flight of a run.
+ * first as one entry, see flight_queue.c. Means nothing before its batch has started, and once it
+ * has a flight of a run.
  */
 enum queued {
 	QUEUED_BEHIND,

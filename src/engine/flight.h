@@ -4,6 +4,7 @@
 #define WEFT_ENGINE_FLIGHT_H
 
 #include "engine/engine.h"
+#include "transport/context.h"
 
 /* Of a record that is not in use only run may be looked at. */
 #define FLIGHT_REST (offsetof(struct flight, run) + sizeof(uint64_t)) /* what is behind it */
@@ -101,14 +102,34 @@ struct rail *flight_pick_rail(const struct weft_peer *peer, uint64_t piece, uint
 /* All of the operation but its context; of a copied transfer stage_fill() gives the local side. */
 void flight_fill_op(struct op *op, const struct transfer *transfer, const struct rail *rail,
 		    uint64_t at, uint64_t len, bool last);
-/* The flight that an event is about, or NULL: it is about an earlier use of its record. */
-struct flight *flight_of(struct weft *weft, const struct rail *rail, void *ctx);
-void *flight_number(const struct weft *weft, const struct flight *flight);
+/*
+ * libfabric's efa can report that an operation is done, by its target's answer, and after that that
+ * it has failed, when the target's device dies before it acknowledges. By then the record may
+ * belong to another peer's operation. So each use of a record has a context of its own.
+ */
+static inline void *flight_number(const struct weft *weft, const struct flight *flight)
+{
+	uint32_t index = pool_index(&weft->flights, flight);
+
+	return context_number(CONTEXT_OPERATION, weft->turns[index], index);
+}
 /* What the provider hands back with the end of this operation. */
 static inline void *flight_context(const struct weft *weft, struct flight *flight,
 				   const struct rail *rail)
 {
 	return rail->limits.late_errors ? flight_number(weft, flight) : flight;
+}
+/* The record that an event's number is about, or NULL: it is about an earlier use of it. */
+static inline struct flight *flight_numbered(const struct weft *weft, const void *number)
+{
+	struct flight *flight = pool_at(&weft->flights, context_index(number));
+
+	return flight && flight_number(weft, flight) == number ? flight : NULL;
+}
+/* The flight that an event is about, or NULL: it is about an earlier use of its record. */
+static inline struct flight *flight_of(const struct weft *weft, const struct rail *rail, void *ctx)
+{
+	return rail->limits.late_errors ? flight_numbered(weft, ctx) : ctx;
 }
 /* What is reported of the use that ends now will mean nothing. */
 static inline void flight_next_turn(struct weft *weft, const struct flight *flight)

@@ -106,28 +106,6 @@ static void retire(struct weft *weft, struct flight *flight, bool failed)
 	engine_timer(weft, flight->spent_ns + SPENT_NS);
 }
 
-/*
- * libfabric's efa can report that an operation is done, by its target's answer, and after that that
- * it has failed, when the target's device dies before it acknowledges. By then the record may
- * belong to another peer's operation. So each use of a record has a context of its own.
- */
-void *flight_number(const struct weft *weft, const struct flight *flight)
-{
-	uint32_t index = pool_index(&weft->flights, flight);
-
-	return context_number(CONTEXT_OPERATION, weft->turns[index], index);
-}
-
-struct flight *flight_of(struct weft *weft, const struct rail *rail, void *ctx)
-{
-	struct flight *flight;
-
-	if (!rail->limits.late_errors)
-		return ctx;
-	flight = pool_at(&weft->flights, context_index(ctx));
-	return flight && flight_context(weft, flight, rail) == ctx ? flight : NULL;
-}
-
 static void leave_rail(struct flight *flight)
 {
 	flight->rail->in_flight--;

@@ -97,36 +97,53 @@ static inline void fill_posting(struct posting *posting, const struct transfer *
 	posting->bytes = 0;
 }
 
-/* Posts up to n, at least 1, from here on; how many it could. Apart, so that what it needs in each
- * turn finds room in registers. */
-static __attribute__((noinline)) uint32_t post_alike(struct weft *weft, struct rail *rail,
-						     struct posting *posting,
-						     struct transfer *first, uint32_t n)
+/* Posts up to n, at least 1, from here on; how many it could. late: contexts are numbers. */
+static inline uint32_t post_some(struct weft *weft, struct rail *rail, struct posting *posting,
+				 struct transfer *transfer, uint32_t n, bool late)
 {
-	struct flight **spare = &weft->spare[weft->spare_count], *flight;
-	struct transfer *transfer = first, *const end = first + n;
+	struct flight **const top = &weft->spare[weft->spare_count];
+	const struct transfer *const end = transfer + n;
+	struct flight **spare = top, *flight;
+	int rc;
 
 	do {
-		flight = *--spare;
+		flight = spare[-1];
 		posting->op.local = posting->local + transfer->offset;
 		posting->op.remote = posting->distant + transfer->remote_offset;
 		posting->op.len = transfer->len;
-		posting->op.ctx = &flight->ctx;
-		if (unlikely(rail->limits.late_errors))
-			posting->op.ctx = flight_number(weft, flight);
-		posting->rc = rail->ops->post(rail->port, &posting->op);
-		if (unlikely(posting->rc))
+		posting->op.ctx = late ? flight_number(weft, flight) : &flight->ctx;
+		posting->bytes += transfer->len;
+		rc = rail->ops->post(rail->port, &posting->op);
+		if (unlikely(rc))
 			break;
 		ASAN_UNPOISON_MEMORY_REGION(flight, sizeof(*flight));
 		flight->transfer = transfer;
 		flight->rail = rail;
 		flight->run = posting->run;
 		flight->posted_ns = posting->posted_ns;
-		posting->bytes += transfer->len;
 		transfer->flight = flight;
+		spare--;
 		transfer++;
 	} while (transfer != end);
-	return (uint32_t)(transfer - first);
+	if (unlikely(rc))
+		posting->bytes -= transfer->len;
+	posting->rc = rc;
+	return (uint32_t)(top - spare);
+}
+
+/* Apart, so that what each turn needs finds room in registers. */
+static __attribute__((noinline)) uint32_t post_alike(struct weft *weft, struct rail *rail,
+						     struct posting *posting,
+						     struct transfer *first, uint32_t n)
+{
+	return post_some(weft, rail, posting, first, n, false);
+}
+
+static __attribute__((noinline)) uint32_t post_numbered(struct weft *weft, struct rail *rail,
+							struct posting *posting,
+							struct transfer *first, uint32_t n)
+{
+	return post_some(weft, rail, posting, first, n, true);
 }
 
 static inline void account_posted(struct weft_peer *peer, struct rail *rail, uint32_t n,
@@ -172,7 +189,8 @@ int flight_post_run(struct weft *weft, struct weft_peer *peer, struct transfer *
 	fill_posting(&posting, first, peer, rail);
 	posting.run = ++weft->runs;
 	posting.posted_ns = engine_now(weft);
-	n = post_alike(weft, rail, &posting, first, room);
+	n = rail->limits.late_errors ? post_numbered(weft, rail, &posting, first, room)
+				     : post_alike(weft, rail, &posting, first, room);
 	if (n) {
 		leave_queue(first, n);
 		account_posted(peer, rail, n, posting.bytes, first);
@@ -246,28 +264,23 @@ static void account_ended(struct weft *weft, struct rail *rail, const struct end
  * with its one, and well: nothing has happened to either since it was posted, or the operation
  * would not be of the run any more.
  */
-static __attribute__((noinline)) int end_alike(struct weft *weft, struct rail *rail,
-					       struct ending *ending, const struct event *events,
-					       int count)
+static inline uint32_t end_some(struct weft *weft, struct ending *ending,
+				const struct event *events, uint32_t count, bool late)
 {
-	struct flight **spare = &weft->spare[weft->spare_count], *flight;
+	struct flight **const top = &weft->spare[weft->spare_count], **spare = top, *flight;
 	const struct event *event = events, *const end = events + count;
 	const uint64_t run = ending->run;
 	struct transfer *transfer;
 	uint64_t bytes = 0;
 
 	do {
-		if (event->kind != EVENT_DONE || event->error)
+		if (unlikely(event->kind != EVENT_DONE || event->error))
 			break;
-		flight = (void *)event->ctx;
-		if (unlikely(rail->limits.late_errors)) {
-			flight = flight_of(weft, rail, event->ctx);
-			if (!flight || flight->run != run)
-				break;
+		flight = late ? flight_numbered(weft, event->ctx) : (void *)event->ctx;
+		if ((late && !flight) || flight->run != run)
+			break;
+		if (late)
 			flight_next_turn(weft, flight);
-		}
-		if (flight->run != run)
-			break;
 		flight->run = 0;
 		transfer = flight->transfer;
 		bytes += transfer->len;
@@ -275,10 +288,22 @@ static __attribute__((noinline)) int end_alike(struct weft *weft, struct rail *r
 		flight_poison(flight);
 		*spare++ = flight;
 	} while (++event != end);
-	weft->spare_count = (uint32_t)(spare - weft->spare);
 	ending->bytes = bytes;
-	ending->count = (uint32_t)(event - events);
-	return (int)ending->count;
+	ending->count = (uint32_t)(spare - top);
+	weft->spare_count += ending->count;
+	return ending->count;
+}
+
+static __attribute__((noinline)) uint32_t end_alike(struct weft *weft, struct ending *ending,
+						    const struct event *events, uint32_t count)
+{
+	return end_some(weft, ending, events, count, false);
+}
+
+static __attribute__((noinline)) uint32_t end_numbered(struct weft *weft, struct ending *ending,
+						       const struct event *events, uint32_t count)
+{
+	return end_some(weft, ending, events, count, true);
 }
 
 /* Whether operations of a run end from an event on; which one is set then. */
@@ -305,15 +330,19 @@ static inline bool ends_run(struct weft *weft, const struct rail *rail, const st
 
 void flight_events(struct weft *weft, struct rail *rail, const struct event *events, int count)
 {
+	const struct event *const end = events + count;
+	const bool late = rail->limits.late_errors;
 	struct ending ending;
-	int i = 0;
+	uint32_t left;
 
-	while (i < count) {
-		if (ends_run(weft, rail, &events[i], &ending)) {
-			i += end_alike(weft, rail, &ending, &events[i], count - i);
+	while (events != end) {
+		left = (uint32_t)(end - events);
+		if (ends_run(weft, rail, events, &ending)) {
+			events += late ? end_numbered(weft, &ending, events, left)
+				       : end_alike(weft, &ending, events, left);
 			account_ended(weft, rail, &ending);
 		} else {
-			flight_event(weft, rail, &events[i++]);
+			flight_event(weft, rail, events++);
 		}
 	}
 }
