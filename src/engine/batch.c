@@ -164,9 +164,10 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 		transfer = &batch->transfers[i];
 		n = 1 + transfer->follow;
 		if (transfer->remote != remote) {
+			if (peer)
+				peer_make_ready(peer);
 			remote = transfer->remote;
 			peer = remote->peer;
-			peer_make_ready(peer);
 			idle_used(peer);
 		}
 		list_add_tail(&peer->queue, &transfer->link);
@@ -175,9 +176,10 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 		peer->unplaced |= transfer->flags & WEFT_SOURCE_ONLY;
 		peer->transfers += n;
 	}
-	if (batch->count == 0)
+	if (peer)
+		flight_pump_peer(peer);
+	else
 		batch_end(batch);
-	flight_pump(weft);
 }
 
 static void count_end(struct weft_stats *stats, const struct transfer *transfer, int state)

@@ -17,11 +17,11 @@ enum batch_state {
  */
 struct weft_batch {
 	struct weft *weft;
-	struct weft_region *region; /* of the last group */
-	struct weft_remote *remote;
-	uint64_t flags[OP_KINDS]; /* of its kind; of the other, or of both: BATCH_NO_FLAGS */
-	uint64_t longest;         /* transfer that may join it: fits either region, is one piece */
-	uint32_t group;           /* index of its first transfer */
+	const void *region[OP_KINDS]; /* of the last group, for its kind; else the batch itself: none */
+	const struct weft_remote *remote;
+	uint64_t longest; /* transfer that may join it: fits either region, is one piece */
+	uint32_t flags;
+	uint32_t group; /* index of its first transfer */
 	uint32_t room;            /* transfers it may have: capacity, or 0 when it is not idle */
 	uint32_t count, capacity, left;
 	_Atomic uint32_t outstanding; /* flights of all its transfers */
@@ -36,8 +36,6 @@ struct weft_batch {
 	char text[256];    /* the provider's words on it */
 	struct transfer transfers[];
 };
-
-#define BATCH_NO_FLAGS UINT64_MAX /* what no caller can give */
 
 /* --- batch_add.c --- */
 /* It takes transfers, and the next one begins a group. */

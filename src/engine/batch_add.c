@@ -69,9 +69,7 @@ static inline bool fits(const struct weft_batch *batch, const struct weft_region
 
 void batch_takes(struct weft_batch *batch)
 {
-	batch->region = NULL;
-	batch->remote = NULL;
-	batch->flags[OP_WRITE] = batch->flags[OP_READ] = BATCH_NO_FLAGS;
+	batch->region[OP_WRITE] = batch->region[OP_READ] = batch;
 	batch->room = batch->capacity;
 }
 
@@ -105,11 +103,11 @@ static inline void group_begins(struct weft_batch *batch, uint32_t index,
 	longest = remote->length < longest ? remote->length : longest;
 	batch_group_ends(batch);
 	batch->group = index;
-	batch->region = region;
+	batch->region[!kind] = batch;
+	batch->region[kind] = flags & WEFT_WITH_IMM ? (const void *)batch : region;
 	batch->remote = remote;
 	batch->longest = longest;
-	batch->flags[!kind] = BATCH_NO_FLAGS;
-	batch->flags[kind] = flags & WEFT_WITH_IMM ? BATCH_NO_FLAGS : flags;
+	batch->flags = flags;
 }
 
 /* The first of a group, and what is to be refused. One with an immediate is a group by itself. */
@@ -140,7 +138,7 @@ static inline bool joins(const struct weft_batch *batch, const struct weft_regio
 			 uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
 			 uint64_t len, uint8_t kind, uint32_t flags)
 {
-	return flags == batch->flags[kind] && region == batch->region && remote == batch->remote &&
+	return region == batch->region[kind] && remote == batch->remote && flags == batch->flags &&
 	       batch->count < batch->room && len - 1 < batch->longest &&
 	       offset <= region->len - len && remote_offset <= remote->length - len &&
 	       !atomic_load_explicit(&region->closing, memory_order_relaxed) &&

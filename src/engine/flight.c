@@ -332,12 +332,13 @@ static int post_transfer(struct weft *weft, struct transfer *transfer)
 static uint32_t window(const struct weft_peer *peer)
 {
 	const struct weft *weft = peer->weft;
+	const struct rail *rail = way_rail(weft, peer->way, 0);
 	uint32_t limit = weft->peer_window;
 	uint32_t depth = 0, used = 0, share, i;
 
-	for (i = 0; i < peer->way->count; i++) {
-		depth += way_rail(weft, peer->way, i)->depth;
-		used += way_rail(weft, peer->way, i)->in_flight;
+	for (i = 0; i < peer->way->count; i++, rail++) {
+		depth += rail->depth;
+		used += rail->in_flight;
 	}
 	if (peer->quarantined && peer->quarantined + 8 < limit)
 		limit = peer->quarantined + 8;
@@ -407,30 +408,20 @@ static int pump_peer(struct weft *weft, struct weft_peer *peer)
 	return list_empty(&peer->queue) ? 0 : -EBUSY;
 }
 
-void flight_pump(struct weft *weft)
+bool flight_pump_one(struct weft *weft, struct weft_peer *peer)
 {
-	struct list waiting, *link;
-	struct weft_peer *peer;
 	int state;
 
-	list_init(&waiting);
-	while ((link = list_pop(&weft->ready))) {
-		peer = list_entry(link, struct weft_peer, ready);
-		if (!list_empty(&peer->outbox))
-			peer_flush_outbox(peer);
-		if (idle_sent(peer))
-			continue;
-		state = peer_state(peer);
-		if (state == PEER_CONNECTED && peer->rest == REST_NONE)
-			pump_peer(weft, peer);
-		else if (state == PEER_DEAD)
-			fail_queue(peer, peer->reason);
-		else
-			contact_begin(peer, true);
-		if (!list_empty(&peer->queue) || !list_empty(&peer->outbox)) {
-			if (list_empty(&peer->ready))
-				list_add_tail(&waiting, &peer->ready);
-		}
-	}
-	list_splice_tail(&weft->ready, &waiting);
+	if (!list_empty(&peer->outbox))
+		peer_flush_outbox(peer);
+	if (peer->rest == REST_AGREED && idle_sent(peer))
+		return false;
+	state = peer_state(peer);
+	if (state == PEER_CONNECTED && peer->rest == REST_NONE)
+		pump_peer(weft, peer);
+	else if (state == PEER_DEAD)
+		fail_queue(peer, peer->reason);
+	else
+		contact_begin(peer, true);
+	return !list_empty(&peer->queue) || !list_empty(&peer->outbox);
 }
