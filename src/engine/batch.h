@@ -19,8 +19,8 @@ struct weft_batch {
 	struct weft *weft;
 	const void *region[OP_KINDS]; /* of the last group, for its kind; else the batch itself: none */
 	const struct weft_remote *remote;
-	uint64_t longest; /* transfer that may join it: fits either region, is one piece */
-	uint32_t flags;
+	uint64_t longest; /* transfer that is one piece, and so may join it */
+	uint8_t kind, flags;
 	uint32_t group; /* index of its first transfer */
 	uint32_t room;            /* transfers it may have: capacity, or 0 when it is not idle */
 	uint32_t count, capacity, left;

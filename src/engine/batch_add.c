@@ -73,9 +73,10 @@ void batch_takes(struct weft_batch *batch)
 	batch->room = batch->capacity;
 }
 
+/* Of the kind and with the flags of the last group. */
 static inline int put(struct weft_batch *batch, uint32_t index, struct weft_region *region,
 		      uint64_t offset, struct weft_remote *remote, uint64_t remote_offset,
-		      uint64_t len, uint8_t kind, uint8_t flags)
+		      uint64_t len)
 {
 	struct transfer *transfer = &batch->transfers[index];
 
@@ -86,9 +87,8 @@ static inline int put(struct weft_batch *batch, uint32_t index, struct weft_regi
 	transfer->remote_offset = remote_offset;
 	transfer->len = len;
 	memset((char *)transfer + TRANSFER_LIFE, 0, sizeof(*transfer) - TRANSFER_LIFE);
-	if (kind)
-		transfer->kind = kind;
-	transfer->flags = flags;
+	transfer->kind = batch->kind;
+	transfer->flags = (uint8_t)batch->flags;
 	batch->count = index + 1;
 	return (int)index;
 }
@@ -97,24 +97,38 @@ static inline void group_begins(struct weft_batch *batch, uint32_t index,
 				struct weft_region *region, struct weft_remote *remote,
 				uint8_t kind, uint32_t flags)
 {
-	uint64_t longest = remote->peer->way->whole;
-
-	longest = region->len < longest ? region->len : longest;
-	longest = remote->length < longest ? remote->length : longest;
 	batch_group_ends(batch);
 	batch->group = index;
 	batch->region[!kind] = batch;
 	batch->region[kind] = flags & WEFT_WITH_IMM ? (const void *)batch : region;
 	batch->remote = remote;
-	batch->longest = longest;
-	batch->flags = flags;
+	batch->longest = remote->peer->way->whole;
+	batch->kind = kind;
+	batch->flags = (uint8_t)flags;
+}
+
+/* Whether a span lies within what may be used. */
+static inline bool lies_in(uint64_t offset, uint64_t len, const _Atomic uint64_t *open)
+{
+	uint64_t room = atomic_load_explicit(open, memory_order_relaxed);
+
+	return len <= room && offset <= room - len;
+}
+
+/* Whether it is like the last one, which was looked at closely, and can be added too. */
+static inline bool joins(const struct weft_batch *batch, const struct weft_region *region,
+			 uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
+			 uint64_t len, uint8_t kind, uint32_t flags)
+{
+	return region == batch->region[kind] && remote == batch->remote && flags == batch->flags &&
+	       len - 1 < batch->longest && lies_in(offset, len, &region->open) &&
+	       lies_in(remote_offset, len, &remote->open) && batch->count < batch->room;
 }
 
 /* The first of a group, and what is to be refused. One with an immediate is a group by itself. */
-static __attribute__((noinline)) int add_first(struct weft_batch *batch, struct weft_region *region,
-					       uint64_t offset, struct weft_remote *remote,
-					       uint64_t remote_offset, uint64_t len, uint8_t kind,
-					       uint32_t flags, uint32_t imm)
+static inline int add_first(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
+			    struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
+			    uint8_t kind, uint32_t flags, uint32_t imm)
 {
 	uint32_t need = kind == OP_WRITE ? WEFT_REMOTE_WRITE : WEFT_REMOTE_READ;
 	uint32_t index = batch->count;
@@ -128,21 +142,26 @@ static __attribute__((noinline)) int add_first(struct weft_batch *batch, struct 
 			return rc == -EINVAL || rc == -EBUSY ? rc : engine_refuse(batch->weft, rc);
 	}
 	group_begins(batch, index, region, remote, kind, flags);
-	put(batch, index, region, offset, remote, remote_offset, len, kind, (uint8_t)flags);
+	put(batch, index, region, offset, remote, remote_offset, len);
 	batch->transfers[index].imm = imm;
 	return (int)index;
 }
 
-/* Whether it is like the last one, which was looked at closely, and can be added too. */
-static inline bool joins(const struct weft_batch *batch, const struct weft_region *region,
-			 uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
-			 uint64_t len, uint8_t kind, uint32_t flags)
+/* With the arguments of their callers, which so need not move them. */
+static __attribute__((noinline)) int write_first(struct weft_batch *batch,
+						 struct weft_region *region, uint64_t offset,
+						 struct weft_remote *remote, uint64_t remote_offset,
+						 uint64_t len, uint32_t flags, uint32_t imm)
 {
-	return region == batch->region[kind] && remote == batch->remote && flags == batch->flags &&
-	       batch->count < batch->room && len - 1 < batch->longest &&
-	       offset <= region->len - len && remote_offset <= remote->length - len &&
-	       !atomic_load_explicit(&region->closing, memory_order_relaxed) &&
-	       !atomic_load_explicit(&remote->status, memory_order_relaxed);
+	return add_first(batch, region, offset, remote, remote_offset, len, OP_WRITE, flags, imm);
+}
+
+static __attribute__((noinline)) int read_first(struct weft_batch *batch,
+						struct weft_region *region, uint64_t offset,
+						struct weft_remote *remote, uint64_t remote_offset,
+						uint64_t len)
+{
+	return add_first(batch, region, offset, remote, remote_offset, len, OP_READ, 0, 0);
 }
 
 int weft_batch_write(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
@@ -150,16 +169,14 @@ int weft_batch_write(struct weft_batch *batch, struct weft_region *region, uint6
 		     uint32_t flags, uint32_t imm)
 {
 	if (unlikely(!joins(batch, region, offset, remote, remote_offset, len, OP_WRITE, flags)))
-		return add_first(batch, region, offset, remote, remote_offset, len, OP_WRITE, flags,
-				 imm);
-	return put(batch, batch->count, region, offset, remote, remote_offset, len, OP_WRITE,
-		   (uint8_t)flags);
+		return write_first(batch, region, offset, remote, remote_offset, len, flags, imm);
+	return put(batch, batch->count, region, offset, remote, remote_offset, len);
 }
 
 int weft_batch_read(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
 		    struct weft_remote *remote, uint64_t remote_offset, uint64_t len)
 {
 	if (unlikely(!joins(batch, region, offset, remote, remote_offset, len, OP_READ, 0)))
-		return add_first(batch, region, offset, remote, remote_offset, len, OP_READ, 0, 0);
-	return put(batch, batch->count, region, offset, remote, remote_offset, len, OP_READ, 0);
+		return read_first(batch, region, offset, remote, remote_offset, len);
+	return put(batch, batch->count, region, offset, remote, remote_offset, len);
 }

@@ -146,6 +146,7 @@ struct weft_region {
 	struct weft *weft;
 	uint8_t *base;
 	size_t len;
+	_Atomic uint64_t open; /* bytes that transfers may use: len, or 0 when it is closing */
 	uint32_t access;
 	uint32_t slot, generation;
 	uint32_t flights; /* operations that use it */
@@ -176,6 +177,7 @@ struct weft_remote {
 	uint64_t length;
 	uint32_t flights, active; /* operations posted; transfers not ended */
 	_Atomic int status;       /* 0 usable, -EINPROGRESS, or why not */
+	_Atomic uint64_t open;    /* length when it is usable, else 0 */
 	bool asked, answer_revoke;
 	uint32_t rail_count;
 	uint32_t parts;
@@ -183,6 +185,12 @@ struct weft_remote {
 	uint64_t *keys;   /* behind the bases: parts of the peer's first rail, then of the next */
 	uint64_t bases[]; /* per rail of the peer: 0, or the memory's address */
 };
+
+static inline void remote_set_status(struct weft_remote *remote, int status)
+{
+	atomic_store_explicit(&remote->open, status ? 0 : remote->length, memory_order_relaxed);
+	atomic_store_explicit(&remote->status, status, memory_order_release);
+}
 
 struct outgoing {
 	struct list link;

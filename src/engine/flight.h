@@ -6,7 +6,7 @@
 #include "engine/engine.h"
 #include "transport/context.h"
 
-/* Of a record that is not in use only run may be looked at. */
+/* Of a record that is not in use only run may be touched: by flight_end_peer(). */
 #define FLIGHT_REST (offsetof(struct flight, run) + sizeof(uint64_t)) /* what is behind it */
 
 static inline void flight_poison(struct flight *flight)
@@ -30,7 +30,6 @@ static inline struct flight *flight_take(struct weft *weft)
 /* It is not in use any more. */
 static inline void flight_give(struct weft *weft, struct flight *flight)
 {
-	flight->run = 0;
 	flight_poison(flight);
 	weft->spare[weft->spare_count++] = flight;
 }

@@ -82,7 +82,9 @@ void flight_end_peer(struct weft_peer *peer, int state, int reason)
 		end_one(list_entry(link, struct flight, link)->transfer, state, reason);
 		left--;
 	}
-	/* Those of runs are in no list. */
+	/* Those of runs are in no list. Of records that are not in use run means nothing. */
+	for (i = 0; left && i < weft->spare_count; i++)
+		weft->spare[i]->run = 0;
 	for (i = 0; left && i < weft->flights.count; i++) {
 		flight = pool_at(&weft->flights, i);
 		if (!flight->run || flight->transfer->remote->peer != peer)

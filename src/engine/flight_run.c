@@ -77,6 +77,8 @@ struct posting {
 	uint64_t posted_ns;
 	uint64_t bytes; /* posted so far */
 	int rc;         /* of the last post */
+	struct port *port;
+	int (*post)(struct port *port, const struct op *op);
 };
 
 static inline void fill_posting(struct posting *posting, const struct transfer *first,
@@ -95,6 +97,8 @@ static inline void fill_posting(struct posting *posting, const struct transfer *
 	posting->local = region->base;
 	posting->distant = remote->bases[far];
 	posting->bytes = 0;
+	posting->port = rail->port;
+	posting->post = rail->ops->post;
 }
 
 /* Posts up to n, at least 1, from here on; how many it could. late: contexts are numbers. */
@@ -113,7 +117,7 @@ static inline uint32_t post_some(struct weft *weft, struct rail *rail, struct po
 		posting->op.len = transfer->len;
 		posting->op.ctx = late ? flight_number(weft, flight) : &flight->ctx;
 		posting->bytes += transfer->len;
-		rc = rail->ops->post(rail->port, &posting->op);
+		rc = posting->post(posting->port, &posting->op);
 		if (unlikely(rc))
 			break;
 		ASAN_UNPOISON_MEMORY_REGION(flight, sizeof(*flight));
@@ -281,7 +285,6 @@ static inline uint32_t end_some(struct weft *weft, struct ending *ending,
 			break;
 		if (late)
 			flight_next_turn(weft, flight);
-		flight->run = 0;
 		transfer = flight->transfer;
 		bytes += transfer->len;
 		atomic_store_explicit(&transfer->state, WEFT_DONE, memory_order_release);

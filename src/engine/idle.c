@@ -220,7 +220,7 @@ static void wake_remotes(struct weft_peer *peer)
 		remote = list_entry(link, struct weft_remote, link);
 		remote->asked = false;
 		if (atomic_load_explicit(&remote->status, memory_order_relaxed) == 0)
-			atomic_store_explicit(&remote->status, -EINPROGRESS, memory_order_release);
+			remote_set_status(remote, -EINPROGRESS);
 	}
 }
 
