@@ -318,19 +318,22 @@ int weft_batch_result(const struct weft_batch *batch, uint32_t index, struct wef
 	return sized_out(result, &ours, sizeof(ours), "weft_result");
 }
 
-int weft_batch_error(const struct weft_batch *batch)
+static __attribute__((noinline)) int tell_bad(const struct weft_batch *batch)
 {
 	const struct transfer *bad;
 
 	if (state_of(batch) == BATCH_ACTIVE)
 		return err_set(-EBUSY, "the batch has not ended");
-	if (batch->first_bad < 0)
-		return 0;
 	bad = &batch->transfers[batch->first_bad];
 	return err_set(bad->error, "transfer %d of %u (%s of %llu bytes): %s%s%s", batch->first_bad,
 		       batch->count, bad->kind == OP_WRITE ? "WRITE" : "READ",
 		       (unsigned long long)bad->len, weft_strerror(bad->error),
 		       batch->text[0] ? "; " : "", batch->text);
+}
+
+int weft_batch_error(const struct weft_batch *batch)
+{
+	return state_of(batch) == BATCH_ACTIVE || batch->first_bad >= 0 ? tell_bad(batch) : 0;
 }
 
 static int run_one(struct weft_batch *batch, int index, uint64_t timeout_ns)

@@ -20,8 +20,10 @@ struct weft_batch {
 	const void *region[OP_KINDS]; /* of the last group, for its kind; else the batch itself: none */
 	const struct weft_remote *remote;
 	uint64_t longest; /* transfer that is one piece, and so may join it */
-	uint8_t kind, flags;
-	uint32_t group; /* index of its first transfer */
+	struct transfer *next; /* where the next transfer comes: transfers + count */
+	uint32_t asked;        /* the flags of the last group, as the caller gave them */
+	uint32_t group;        /* index of its first transfer */
+	uint8_t kind, flags;   /* of its transfers */
 	uint32_t room;            /* transfers it may have: capacity, or 0 when it is not idle */
 	uint32_t count, capacity, left;
 	_Atomic uint32_t outstanding; /* flights of all its transfers */

@@ -71,14 +71,14 @@ void batch_takes(struct weft_batch *batch)
 {
 	batch->region[OP_WRITE] = batch->region[OP_READ] = batch;
 	batch->room = batch->capacity;
+	batch->next = &batch->transfers[batch->count];
 }
 
-/* Of the kind and with the flags of the last group. */
-static inline int put(struct weft_batch *batch, uint32_t index, struct weft_region *region,
-		      uint64_t offset, struct weft_remote *remote, uint64_t remote_offset,
-		      uint64_t len)
+/* Of the kind and with the flags of the last group. Its index. */
+static inline int put(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
+		      struct weft_remote *remote, uint64_t remote_offset, uint64_t len)
 {
-	struct transfer *transfer = &batch->transfers[index];
+	struct transfer *transfer = batch->next;
 
 	transfer->batch = batch;
 	transfer->region = region;
@@ -88,9 +88,9 @@ static inline int put(struct weft_batch *batch, uint32_t index, struct weft_regi
 	transfer->len = len;
 	memset((char *)transfer + TRANSFER_LIFE, 0, sizeof(*transfer) - TRANSFER_LIFE);
 	transfer->kind = batch->kind;
-	transfer->flags = (uint8_t)batch->flags;
-	batch->count = index + 1;
-	return (int)index;
+	transfer->flags = batch->flags;
+	batch->next = transfer + 1;
+	return (int)batch->count++;
 }
 
 static inline void group_begins(struct weft_batch *batch, uint32_t index,
@@ -104,6 +104,7 @@ static inline void group_begins(struct weft_batch *batch, uint32_t index,
 	batch->remote = remote;
 	batch->longest = remote->peer->way->whole;
 	batch->kind = kind;
+	batch->asked = flags;
 	batch->flags = (uint8_t)flags;
 }
 
@@ -120,7 +121,7 @@ static inline bool joins(const struct weft_batch *batch, const struct weft_regio
 			 uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
 			 uint64_t len, uint8_t kind, uint32_t flags)
 {
-	return region == batch->region[kind] && remote == batch->remote && flags == batch->flags &&
+	return region == batch->region[kind] && remote == batch->remote && flags == batch->asked &&
 	       len - 1 < batch->longest && lies_in(offset, len, &region->open) &&
 	       lies_in(remote_offset, len, &remote->open) && batch->count < batch->room;
 }
@@ -142,7 +143,7 @@ static inline int add_first(struct weft_batch *batch, struct weft_region *region
 			return rc == -EINVAL || rc == -EBUSY ? rc : engine_refuse(batch->weft, rc);
 	}
 	group_begins(batch, index, region, remote, kind, flags);
-	put(batch, index, region, offset, remote, remote_offset, len);
+	put(batch, region, offset, remote, remote_offset, len);
 	batch->transfers[index].imm = imm;
 	return (int)index;
 }
@@ -170,7 +171,7 @@ int weft_batch_write(struct weft_batch *batch, struct weft_region *region, uint6
 {
 	if (unlikely(!joins(batch, region, offset, remote, remote_offset, len, OP_WRITE, flags)))
 		return write_first(batch, region, offset, remote, remote_offset, len, flags, imm);
-	return put(batch, batch->count, region, offset, remote, remote_offset, len);
+	return put(batch, region, offset, remote, remote_offset, len);
 }
 
 int weft_batch_read(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
@@ -178,5 +179,5 @@ int weft_batch_read(struct weft_batch *batch, struct weft_region *region, uint64
 {
 	if (unlikely(!joins(batch, region, offset, remote, remote_offset, len, OP_READ, 0)))
 		return read_first(batch, region, offset, remote, remote_offset, len);
-	return put(batch, batch->count, region, offset, remote, remote_offset, len);
+	return put(batch, region, offset, remote, remote_offset, len);
 }
