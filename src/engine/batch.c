@@ -112,7 +112,7 @@ int weft_submit(struct weft_batch *batch, uint64_t timeout_ns)
 	batch->timeout_ns = timeout_ns;
 	batch->submitted_ns = clock_ns();
 	batch->left = batch->count;
-	batch->room = 0;
+	batch->end = batch->next;
 	batch_group_ends(batch);
 	atomic_store_explicit(&batch->state, BATCH_ACTIVE, memory_order_relaxed);
 	return engine_submit(weft, batch);
@@ -141,7 +141,8 @@ void batch_run_callbacks(struct weft *weft)
 		batch = list_entry(link, struct weft_batch, link);
 		list_add_tail(&weft->idle_batches, link);
 		atomic_store_explicit(&batch->state, BATCH_ENDED, memory_order_release);
-		engine_signal(weft);
+		if (weft->thread_mode)
+			engine_signal(weft);
 		batch->on_done(batch->ctx, batch);
 	}
 }

@@ -13,18 +13,18 @@ enum batch_state {
 
 /*
  * Transfers are added in groups: neighbours that are alike, see batch_add.c. Of the last group it
- * is remembered what was checked. Up to room all is the user's alone.
+ * is remembered what was checked. Up to count all is the user's alone.
  */
 struct weft_batch {
 	struct weft *weft;
-	const void *region[OP_KINDS]; /* of the last group, for its kind; else the batch itself: none */
+	const void *region[OP_KINDS]; /* of the last group, for its kind; else the batch: none */
 	const struct weft_remote *remote;
-	uint64_t longest; /* transfer that is one piece, and so may join it */
-	struct transfer *next; /* where the next transfer comes: transfers + count */
-	uint32_t asked;        /* the flags of the last group, as the caller gave them */
-	uint32_t group;        /* index of its first transfer */
-	uint8_t kind, flags;   /* of its transfers */
-	uint32_t room;            /* transfers it may have: capacity, or 0 when it is not idle */
+	uint64_t longest;           /* transfer that is one piece, and so may join it */
+	struct transfer *next;      /* where the next transfer comes: transfers + count */
+	const struct transfer *end; /* where none comes any more; next, when it is not idle */
+	uint32_t asked;             /* the flags of the last group, as the caller gave them */
+	uint32_t group;             /* index of its first transfer */
+	uint8_t kind, flags;        /* of its transfers */
 	uint32_t count, capacity, left;
 	_Atomic uint32_t outstanding; /* flights of all its transfers */
 	_Atomic int state;
@@ -41,7 +41,12 @@ struct weft_batch {
 
 /* --- batch_add.c --- */
 /* It takes transfers, and the next one begins a group. */
-void batch_takes(struct weft_batch *batch);
+static inline void batch_takes(struct weft_batch *batch)
+{
+	batch->region[OP_WRITE] = batch->region[OP_READ] = batch;
+	batch->next = &batch->transfers[batch->count];
+	batch->end = &batch->transfers[batch->capacity];
+}
 /* The last group is whole. */
 static inline void batch_group_ends(struct weft_batch *batch)
 {

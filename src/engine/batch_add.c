@@ -67,13 +67,6 @@ static inline bool fits(const struct weft_batch *batch, const struct weft_region
 	       !atomic_load_explicit(&remote->status, memory_order_relaxed);
 }
 
-void batch_takes(struct weft_batch *batch)
-{
-	batch->region[OP_WRITE] = batch->region[OP_READ] = batch;
-	batch->room = batch->capacity;
-	batch->next = &batch->transfers[batch->count];
-}
-
 /* Of the kind and with the flags of the last group. Its index. */
 static inline int put(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
 		      struct weft_remote *remote, uint64_t remote_offset, uint64_t len)
@@ -123,7 +116,7 @@ static inline bool joins(const struct weft_batch *batch, const struct weft_regio
 {
 	return region == batch->region[kind] && remote == batch->remote && flags == batch->asked &&
 	       len - 1 < batch->longest && lies_in(offset, len, &region->open) &&
-	       lies_in(remote_offset, len, &remote->open) && batch->count < batch->room;
+	       lies_in(remote_offset, len, &remote->open) && batch->next != batch->end;
 }
 
 /* The first of a group, and what is to be refused. One with an immediate is a group by itself. */

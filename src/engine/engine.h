@@ -398,7 +398,11 @@ int engine_poll(struct weft *weft); /* one round, where the caller drives */
 
 /* --- progress.c --- */
 int engine_call_run(struct weft *weft, int (*fn)(struct weft *weft, void *arg), void *arg);
-bool engine_is_owner(const struct weft *weft);
+bool engine_owns(const struct weft *weft); /* this thread is the engine's own */
+static inline bool engine_is_owner(const struct weft *weft)
+{
+	return !weft->thread_mode || engine_owns(weft);
+}
 int engine_push_batch(struct weft *weft, struct weft_batch *batch);
 /* One round over rails, queue, timers. Returns the number of events. */
 int engine_step(struct weft *weft, bool all_rails);

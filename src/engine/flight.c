@@ -360,15 +360,6 @@ static bool stuck(struct weft *weft, const struct weft_peer *peer)
 	return false;
 }
 
-/* Ends all that waits to be posted. */
-static void fail_queue(struct weft_peer *peer, int reason)
-{
-	struct list *link;
-
-	while ((link = list_first(&peer->queue)))
-		transfer_end(list_entry(link, struct transfer, link), WEFT_FAILED, reason, 0);
-}
-
 /* 0: the queue is empty; -EAGAIN: full for now. */
 static int pump_peer(struct weft *weft, struct weft_peer *peer)
 {
@@ -378,7 +369,7 @@ static int pump_peer(struct weft *weft, struct weft_peer *peer)
 	int rc;
 
 	if (stuck(weft, peer)) {
-		fail_queue(peer, -WEFT_EPEERSTUCK);
+		flight_fail_queue(peer, -WEFT_EPEERSTUCK);
 		return 0;
 	}
 	for (link = peer->queue.next; link != &peer->queue;) {
@@ -408,7 +399,8 @@ static int pump_peer(struct weft *weft, struct weft_peer *peer)
 	return list_empty(&peer->queue) ? 0 : -EBUSY;
 }
 
-bool flight_pump_one(struct weft *weft, struct weft_peer *peer)
+/* Posts what can be posted to one peer. True: something waits still. False: it may be gone. */
+static inline bool pump_one(struct weft *weft, struct weft_peer *peer)
 {
 	int state;
 
@@ -420,8 +412,35 @@ bool flight_pump_one(struct weft *weft, struct weft_peer *peer)
 	if (state == PEER_CONNECTED && peer->rest == REST_NONE)
 		pump_peer(weft, peer);
 	else if (state == PEER_DEAD)
-		fail_queue(peer, peer->reason);
+		flight_fail_queue(peer, peer->reason);
 	else
 		contact_begin(peer, true);
 	return !list_empty(&peer->queue) || !list_empty(&peer->outbox);
+}
+
+void flight_pump(struct weft *weft)
+{
+	struct list waiting, *link;
+	struct weft_peer *peer;
+
+	list_init(&waiting);
+	while ((link = list_pop(&weft->ready))) {
+		peer = list_entry(link, struct weft_peer, ready);
+		if (pump_one(weft, peer) && list_empty(&peer->ready))
+			list_add_tail(&waiting, &peer->ready);
+	}
+	list_splice_tail(&weft->ready, &waiting);
+}
+
+void flight_pump_peer(struct weft_peer *peer)
+{
+	struct weft *weft = peer->weft;
+
+	bool others = !list_empty(&weft->ready), waits = others || pump_one(weft, peer);
+
+	others = !list_empty(&weft->ready);
+	if (waits)
+		peer_make_ready(peer);
+	if (others)
+		flight_pump(weft);
 }

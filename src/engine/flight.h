@@ -41,10 +41,8 @@ void flight_dequeue(struct transfer *transfer);
 void flight_split(struct transfer *entry, uint32_t at);
 /* The flight of a run, and its transfer, go the general way from here on. */
 void flight_leave_run(struct flight *flight);
-/* Posts what can be posted to the peers that are ready; those with something left stay so. */
-void flight_pump(struct weft *weft);
-/* The same when one peer has got something to post. */
-void flight_pump_peer(struct weft_peer *peer);
+/* Ends all that waits to be posted to a peer. */
+void flight_fail_queue(struct weft_peer *peer, int reason);
 /* Ends all transfers to a peer. */
 void flight_end_peer(struct weft_peer *peer, int state, int reason);
 
@@ -63,8 +61,10 @@ static inline void flight_count(_Atomic uint32_t *counter, int by)
 }
 /* A piece is posted or has ended: ends the transfer when nothing is left. */
 void flight_settle(struct transfer *transfer);
-/* Posts what can be posted to one peer. True: something waits still. False: the peer may be gone. */
-bool flight_pump_one(struct weft *weft, struct weft_peer *peer);
+/* Posts what can be posted to the peers that are ready; those with something left stay so. */
+void flight_pump(struct weft *weft);
+/* The same when one peer has got something to post. */
+void flight_pump_peer(struct weft_peer *peer);
 /* The peer's process is dead: the provider will not end this flight, and nothing touches its memory
  * any more. Its slot on the rail stays taken. */
 void flight_lose(struct weft *weft, struct flight *flight);

@@ -94,29 +94,10 @@ void flight_end_peer(struct weft_peer *peer, int state, int reason)
 	}
 }
 
-void flight_pump(struct weft *weft)
+void flight_fail_queue(struct weft_peer *peer, int reason)
 {
-	struct list waiting, *link;
-	struct weft_peer *peer;
+	struct list *link;
 
-	list_init(&waiting);
-	while ((link = list_pop(&weft->ready))) {
-		peer = list_entry(link, struct weft_peer, ready);
-		if (flight_pump_one(weft, peer) && list_empty(&peer->ready))
-			list_add_tail(&waiting, &peer->ready);
-	}
-	list_splice_tail(&weft->ready, &waiting);
-}
-
-void flight_pump_peer(struct weft_peer *peer)
-{
-	struct weft *weft = peer->weft;
-
-	bool others = !list_empty(&weft->ready), waits = others || flight_pump_one(weft, peer);
-
-	others = !list_empty(&weft->ready);
-	if (waits)
-		peer_make_ready(peer);
-	if (others)
-		flight_pump(weft);
+	while ((link = list_first(&peer->queue)))
+		transfer_end(list_entry(link, struct transfer, link), WEFT_FAILED, reason, 0);
 }

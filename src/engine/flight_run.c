@@ -214,24 +214,24 @@ struct ending {
 	struct weft_remote *remote;
 	struct weft_region *region;
 	uint64_t run, posted_ns;
-	uint64_t bytes;
 	uint32_t count;
 	uint8_t kind;
 };
 
-static inline void count_done(struct weft_stats *stats, const struct ending *ending)
+static inline void count_done(struct weft_stats *stats, const struct ending *ending, uint64_t bytes)
 {
 	if (ending->kind == OP_WRITE) {
 		stats->writes_done += ending->count;
-		stats->bytes_written += ending->bytes;
+		stats->bytes_written += bytes;
 	} else {
 		stats->reads_done += ending->count;
-		stats->bytes_read += ending->bytes;
+		stats->bytes_read += bytes;
 	}
 }
 
 /* What was put off until they all have ended. */
-static void account_ended(struct weft *weft, struct rail *rail, const struct ending *ending)
+static inline void account_ended(struct weft *weft, struct rail *rail, const struct ending *ending,
+				 uint64_t bytes)
 {
 	struct weft_remote *remote = ending->remote;
 	struct weft_batch *batch = ending->batch;
@@ -240,9 +240,9 @@ static void account_ended(struct weft *weft, struct rail *rail, const struct end
 	uint32_t n = ending->count;
 
 	rail->in_flight -= n;
-	rail->queued_bytes -= ending->bytes;
+	rail->queued_bytes -= bytes;
 	rail->done += n;
-	rail->bytes += ending->bytes;
+	rail->bytes += bytes;
 	smallruns_record(&rail->latency, now - ending->posted_ns, n);
 	smallruns_record(&peer->latency[ending->kind], now - batch->submitted_ns, n);
 	peer->in_flight -= n;
@@ -250,7 +250,7 @@ static void account_ended(struct weft *weft, struct rail *rail, const struct end
 	ending->region->flights -= n;
 	remote->flights -= n;
 	remote->active -= n;
-	count_done(&weft->stats, ending);
+	count_done(&weft->stats, ending, bytes);
 	weft->stats.in_flight -= n;
 	weft->submitted -= n;
 	flight_count(&batch->outstanding, -(int)n);
@@ -268,12 +268,10 @@ static void account_ended(struct weft *weft, struct rail *rail, const struct end
  * with its one, and well: nothing has happened to either since it was posted, or the operation
  * would not be of the run any more.
  */
-static inline uint32_t end_some(struct weft *weft, struct ending *ending,
-				const struct event *events, uint32_t count, bool late)
+static inline uint32_t end_some(struct weft *weft, uint64_t run, const struct event *event,
+				const struct event *end, bool late, uint64_t *ret_bytes)
 {
 	struct flight **const top = &weft->spare[weft->spare_count], **spare = top, *flight;
-	const struct event *event = events, *const end = events + count;
-	const uint64_t run = ending->run;
 	struct transfer *transfer;
 	uint64_t bytes = 0;
 
@@ -291,22 +289,23 @@ static inline uint32_t end_some(struct weft *weft, struct ending *ending,
 		flight_poison(flight);
 		*spare++ = flight;
 	} while (++event != end);
-	ending->bytes = bytes;
-	ending->count = (uint32_t)(spare - top);
-	weft->spare_count += ending->count;
-	return ending->count;
+	weft->spare_count += (uint32_t)(spare - top);
+	*ret_bytes = bytes;
+	return (uint32_t)(spare - top);
 }
 
-static __attribute__((noinline)) uint32_t end_alike(struct weft *weft, struct ending *ending,
-						    const struct event *events, uint32_t count)
+static __attribute__((noinline)) uint32_t end_alike(struct weft *weft, uint64_t run,
+						    const struct event *event,
+						    const struct event *end, uint64_t *ret_bytes)
 {
-	return end_some(weft, ending, events, count, false);
+	return end_some(weft, run, event, end, false, ret_bytes);
 }
 
-static __attribute__((noinline)) uint32_t end_numbered(struct weft *weft, struct ending *ending,
-						       const struct event *events, uint32_t count)
+static __attribute__((noinline)) uint32_t end_numbered(struct weft *weft, uint64_t run,
+						       const struct event *event,
+						       const struct event *end, uint64_t *ret_bytes)
 {
-	return end_some(weft, ending, events, count, true);
+	return end_some(weft, run, event, end, true, ret_bytes);
 }
 
 /* Whether operations of a run end from an event on; which one is set then. */
@@ -336,14 +335,14 @@ void flight_events(struct weft *weft, struct rail *rail, const struct event *eve
 	const struct event *const end = events + count;
 	const bool late = rail->limits.late_errors;
 	struct ending ending;
-	uint32_t left;
+	uint64_t bytes;
 
 	while (events != end) {
-		left = (uint32_t)(end - events);
 		if (ends_run(weft, rail, events, &ending)) {
-			events += late ? end_numbered(weft, &ending, events, left)
-				       : end_alike(weft, &ending, events, left);
-			account_ended(weft, rail, &ending);
+			ending.count = late ? end_numbered(weft, ending.run, events, end, &bytes)
+					    : end_alike(weft, ending.run, events, end, &bytes);
+			events += ending.count;
+			account_ended(weft, rail, &ending, bytes);
 		} else {
 			flight_event(weft, rail, events++);
 		}

@@ -58,7 +58,7 @@ void contact_continue(struct weft_peer *peer, uint64_t now_ns);
 
 /* --- idle.c --- */
 int idle_keep_address(struct weft_peer *peer, const struct wire_way *far);
-void idle_met(struct weft_peer *peer);   /* the handshake is done */
+void idle_met(struct weft_peer *peer); /* the handshake is done */
 /* A transfer, a message, a question. */
 static inline void idle_used(struct weft_peer *peer)
 {

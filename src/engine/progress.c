@@ -53,9 +53,9 @@ static void futex_wake(_Atomic uint32_t *word)
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-bool engine_is_owner(const struct weft *weft)
+bool engine_owns(const struct weft *weft)
 {
-	return !weft->thread_mode || owned == weft;
+	return owned == weft;
 }
 
 static void wake_owner(struct weft *weft)
