@@ -57,17 +57,17 @@ static inline void list_del(struct list *link)
 	list_init(link);
 }
 
-static inline void list_move_tail(struct list *head, struct list *link)
-{
-	list_del(link);
-	list_add_tail(head, link);
-}
-
 /* The same for a link that is about to be made anew: it is left as it was. */
 static inline void list_drop(struct list *link)
 {
 	link->prev->next = link->next;
 	link->next->prev = link->prev;
+}
+
+static inline void list_move_tail(struct list *head, struct list *link)
+{
+	list_drop(link);
+	list_add_tail(head, link);
 }
 
 /* Moves all entries of from, in order, to the tail of head; from is empty afterwards. */

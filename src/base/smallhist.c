@@ -11,19 +11,6 @@ uint64_t smallhist_bucket_high(uint32_t bucket)
 	return ((uint64_t)(bucket - (shift << SMALLHIST_SUB_BITS) + 1) << shift) - 1;
 }
 
-void smallhist_record_n(struct smallhist *hist, uint64_t value, uint64_t times)
-{
-	if (!times)
-		return;
-	if (!hist->count || value < hist->min)
-		hist->min = value;
-	if (value > hist->max)
-		hist->max = value;
-	hist->count += times;
-	hist->sum += value * times;
-	hist->buckets[smallhist_bucket(value)] += times;
-}
-
 void smallhist_merge(struct smallhist *into, const struct smallhist *from)
 {
 	uint32_t i;

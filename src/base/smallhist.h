@@ -36,7 +36,18 @@ static inline uint32_t smallhist_bucket(uint64_t value)
 }
 
 /* The same value several times; 0 is fine. */
-void smallhist_record_n(struct smallhist *hist, uint64_t value, uint64_t times);
+static inline void smallhist_record_n(struct smallhist *hist, uint64_t value, uint64_t times)
+{
+	if (!times)
+		return;
+	if (value < hist->min || !hist->count)
+		hist->min = value;
+	if (value > hist->max)
+		hist->max = value;
+	hist->count += times;
+	hist->sum += value * times;
+	hist->buckets[smallhist_bucket(value)] += times;
+}
 
 static inline void smallhist_record(struct smallhist *hist, uint64_t value)
 {

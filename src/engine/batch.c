@@ -46,6 +46,7 @@ int weft_batch_open(struct weft *weft, const struct weft_batch_opts *opts, struc
 	batch->weft = weft;
 	batch->capacity = capacity;
 	batch->first_bad = -1;
+	batch_takes(batch);
 	batch->on_done = known.on_done;
 	batch->ctx = known.ctx;
 	rc = engine_run(weft, add_batch, batch);
@@ -89,6 +90,7 @@ int weft_batch_reset(struct weft_batch *batch)
 	batch->count = 0;
 	batch->first_bad = -1;
 	batch->text[0] = '\0';
+	batch_takes(batch);
 	atomic_store_explicit(&batch->state, BATCH_IDLE, memory_order_relaxed);
 	return 0;
 }
@@ -110,6 +112,8 @@ int weft_submit(struct weft_batch *batch, uint64_t timeout_ns)
 	batch->timeout_ns = timeout_ns;
 	batch->submitted_ns = clock_ns();
 	batch->left = batch->count;
+	batch->end = batch->next;
+	batch_group_ends(batch);
 	atomic_store_explicit(&batch->state, BATCH_ACTIVE, memory_order_relaxed);
 	return engine_submit(weft, batch);
 }
@@ -137,7 +141,8 @@ void batch_run_callbacks(struct weft *weft)
 		batch = list_entry(link, struct weft_batch, link);
 		list_add_tail(&weft->idle_batches, link);
 		atomic_store_explicit(&batch->state, BATCH_ENDED, memory_order_release);
-		engine_signal(weft);
+		if (weft->thread_mode)
+			engine_signal(weft);
 		batch->on_done(batch->ctx, batch);
 	}
 }
@@ -148,7 +153,7 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 	struct transfer *transfer;
 	struct weft_remote *remote = NULL;
 	struct weft_peer *peer = NULL;
-	uint32_t i, count = batch->count;
+	uint32_t i, n, count = batch->count;
 
 	weft->now_ns = now_ns;
 	weft->timed = true;
@@ -156,24 +161,26 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 	list_move_tail(&weft->active, &batch->link);
 	engine_timer(weft, batch->deadline_ns);
 	weft->submitted += count;
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < count; i += n) {
 		transfer = &batch->transfers[i];
+		n = 1 + transfer->follow;
 		if (transfer->remote != remote) {
+			if (peer)
+				peer_make_ready(peer);
 			remote = transfer->remote;
 			peer = remote->peer;
-			peer_make_ready(peer);
 			idle_used(peer);
 		}
-		atomic_store_explicit(&transfer->state, WEFT_ACTIVE, memory_order_relaxed);
 		list_add_tail(&peer->queue, &transfer->link);
-		transfer->queued = true;
-		remote->active++;
+		transfer->queued = QUEUED_ENTRY;
+		remote->active += n;
 		peer->unplaced |= transfer->flags & WEFT_SOURCE_ONLY;
-		peer->transfers++;
+		peer->transfers += n;
 	}
-	if (batch->count == 0)
+	if (peer)
+		flight_pump_peer(peer);
+	else
 		batch_end(batch);
-	flight_pump(weft);
 }
 
 static void count_end(struct weft_stats *stats, const struct transfer *transfer, int state)
@@ -300,6 +307,8 @@ int weft_batch_result(const struct weft_batch *batch, uint32_t index, struct wef
 		return err_set(-EINVAL, "index %u of a batch of %u", index, batch->count);
 	transfer = &batch->transfers[index];
 	ours.state = atomic_load_explicit(&transfer->state, memory_order_acquire);
+	if (ours.state == WEFT_IDLE && state_of(batch) != BATCH_IDLE)
+		ours.state = WEFT_ACTIVE;
 	if (ours.state != WEFT_IDLE && ours.state != WEFT_ACTIVE) {
 		ours.error = transfer->error;
 		ours.provider_error = transfer->provider_error;
@@ -310,19 +319,22 @@ int weft_batch_result(const struct weft_batch *batch, uint32_t index, struct wef
 	return sized_out(result, &ours, sizeof(ours), "weft_result");
 }
 
-int weft_batch_error(const struct weft_batch *batch)
+static __attribute__((noinline)) int tell_bad(const struct weft_batch *batch)
 {
 	const struct transfer *bad;
 
 	if (state_of(batch) == BATCH_ACTIVE)
 		return err_set(-EBUSY, "the batch has not ended");
-	if (batch->first_bad < 0)
-		return 0;
 	bad = &batch->transfers[batch->first_bad];
 	return err_set(bad->error, "transfer %d of %u (%s of %llu bytes): %s%s%s", batch->first_bad,
 		       batch->count, bad->kind == OP_WRITE ? "WRITE" : "READ",
 		       (unsigned long long)bad->len, weft_strerror(bad->error),
 		       batch->text[0] ? "; " : "", batch->text);
+}
+
+int weft_batch_error(const struct weft_batch *batch)
+{
+	return state_of(batch) == BATCH_ACTIVE || batch->first_bad >= 0 ? tell_bad(batch) : 0;
 }
 
 static int run_one(struct weft_batch *batch, int index, uint64_t timeout_ns)

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Adding transfers to a batch, and what is checked of each. */
+/*
+ * Adding transfers to a batch, and what is checked of each. Alike ones that follow one another, of
+ * one kind, between the same two regions, with the same flags and without immediate, are a group:
+ * what holds for all of it is checked with the first, and the peer's queue has it as one entry.
+ */
 #include <errno.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/likely.h"
 #include "engine/engine.h"
 
 static int state_of(const struct weft_batch *batch)
@@ -62,11 +67,11 @@ static inline bool fits(const struct weft_batch *batch, const struct weft_region
 	       !atomic_load_explicit(&remote->status, memory_order_relaxed);
 }
 
+/* Of the kind and with the flags of the last group. Its index. */
 static inline int put(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
-		      struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
-		      uint8_t kind, uint8_t flags, uint32_t imm)
+		      struct weft_remote *remote, uint64_t remote_offset, uint64_t len)
 {
-	struct transfer *transfer = &batch->transfers[batch->count];
+	struct transfer *transfer = batch->next;
 
 	transfer->batch = batch;
 	transfer->region = region;
@@ -75,46 +80,97 @@ static inline int put(struct weft_batch *batch, struct weft_region *region, uint
 	transfer->remote_offset = remote_offset;
 	transfer->len = len;
 	memset((char *)transfer + TRANSFER_LIFE, 0, sizeof(*transfer) - TRANSFER_LIFE);
-	transfer->kind = kind;
-	transfer->flags = flags;
-	transfer->imm = imm;
+	transfer->kind = batch->kind;
+	transfer->flags = batch->flags;
+	batch->next = transfer + 1;
 	return (int)batch->count++;
 }
 
-/* Where fits() says no, or cannot tell. */
-static __attribute__((noinline)) int add_carefully(struct weft_batch *batch,
-						   struct weft_region *region, uint64_t offset,
-						   struct weft_remote *remote,
-						   uint64_t remote_offset, uint64_t len,
-						   uint8_t kind, uint8_t flags, uint32_t imm)
+static inline void group_begins(struct weft_batch *batch, uint32_t index,
+				struct weft_region *region, struct weft_remote *remote,
+				uint8_t kind, uint32_t flags)
 {
+	batch_group_ends(batch);
+	batch->group = index;
+	batch->region[!kind] = batch;
+	batch->region[kind] = flags & WEFT_WITH_IMM ? (const void *)batch : region;
+	batch->remote = remote;
+	batch->longest = remote->peer->way->whole;
+	batch->kind = kind;
+	batch->asked = flags;
+	batch->flags = (uint8_t)flags;
+}
+
+/* Whether a span lies within what may be used. */
+static inline bool lies_in(uint64_t offset, uint64_t len, const _Atomic uint64_t *open)
+{
+	uint64_t room = atomic_load_explicit(open, memory_order_relaxed);
+
+	return len <= room && offset <= room - len;
+}
+
+/* Whether it is like the last one, which was looked at closely, and can be added too. */
+static inline bool joins(const struct weft_batch *batch, const struct weft_region *region,
+			 uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
+			 uint64_t len, uint8_t kind, uint32_t flags)
+{
+	return region == batch->region[kind] && remote == batch->remote && flags == batch->asked &&
+	       len - 1 < batch->longest && lies_in(offset, len, &region->open) &&
+	       lies_in(remote_offset, len, &remote->open) && batch->next != batch->end;
+}
+
+/* The first of a group, and what is to be refused. One with an immediate is a group by itself. */
+static inline int add_first(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
+			    struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
+			    uint8_t kind, uint32_t flags, uint32_t imm)
+{
+	uint32_t need = kind == OP_WRITE ? WEFT_REMOTE_WRITE : WEFT_REMOTE_READ;
+	uint32_t index = batch->count;
 	int rc;
 
-	rc = check_transfer(batch, region, offset, remote, remote_offset, len,
-			    kind == OP_WRITE ? WEFT_REMOTE_WRITE : WEFT_REMOTE_READ);
-	if (rc)
-		return rc == -EINVAL || rc == -EBUSY ? rc : engine_refuse(batch->weft, rc);
-	return put(batch, region, offset, remote, remote_offset, len, kind, flags, imm);
+	if (flags & ~(uint32_t)(WEFT_WITH_IMM | WEFT_SOURCE_ONLY))
+		return err_set(-EINVAL, "unknown flags 0x%x", flags);
+	if (!fits(batch, region, offset, remote, remote_offset, len, need)) {
+		rc = check_transfer(batch, region, offset, remote, remote_offset, len, need);
+		if (rc)
+			return rc == -EINVAL || rc == -EBUSY ? rc : engine_refuse(batch->weft, rc);
+	}
+	group_begins(batch, index, region, remote, kind, flags);
+	put(batch, region, offset, remote, remote_offset, len);
+	batch->transfers[index].imm = imm;
+	return (int)index;
+}
+
+/* With the arguments of their callers, which so need not move them. */
+static __attribute__((noinline)) int write_first(struct weft_batch *batch,
+						 struct weft_region *region, uint64_t offset,
+						 struct weft_remote *remote, uint64_t remote_offset,
+						 uint64_t len, uint32_t flags, uint32_t imm)
+{
+	return add_first(batch, region, offset, remote, remote_offset, len, OP_WRITE, flags, imm);
+}
+
+static __attribute__((noinline)) int read_first(struct weft_batch *batch,
+						struct weft_region *region, uint64_t offset,
+						struct weft_remote *remote, uint64_t remote_offset,
+						uint64_t len)
+{
+	return add_first(batch, region, offset, remote, remote_offset, len, OP_READ, 0, 0);
 }
 
 int weft_batch_write(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
 		     struct weft_remote *remote, uint64_t remote_offset, uint64_t len,
 		     uint32_t flags, uint32_t imm)
 {
-	if (flags & ~(uint32_t)(WEFT_WITH_IMM | WEFT_SOURCE_ONLY))
-		return err_set(-EINVAL, "unknown flags 0x%x", flags);
-	if (!fits(batch, region, offset, remote, remote_offset, len, WEFT_REMOTE_WRITE))
-		return add_carefully(batch, region, offset, remote, remote_offset, len, OP_WRITE,
-				     (uint8_t)flags, imm);
-	return put(batch, region, offset, remote, remote_offset, len, OP_WRITE, (uint8_t)flags,
-		   imm);
+	if (unlikely(!joins(batch, region, offset, remote, remote_offset, len, OP_WRITE, flags)))
+		return write_first(batch, region, offset, remote, remote_offset, len, flags, imm);
+	return put(batch, region, offset, remote, remote_offset, len);
 }
 
 int weft_batch_read(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
 		    struct weft_remote *remote, uint64_t remote_offset, uint64_t len)
 {
-	if (!fits(batch, region, offset, remote, remote_offset, len, WEFT_REMOTE_READ))
-		return add_carefully(batch, region, offset, remote, remote_offset, len, OP_READ, 0,
-				     0);
-	return put(batch, region, offset, remote, remote_offset, len, OP_READ, 0, 0);
+	if (unlikely(!joins(batch, region, offset, remote, remote_offset, len, OP_READ, 0)))
+		return read_first(batch, region, offset, remote, remote_offset, len);
+	return put(batch, region, offset, remote, remote_offset, len);
 }

@@ -150,8 +150,11 @@ static int open_flights(struct weft *weft)
 		depth += weft->rails[i].depth << weft->rails[i].provider->errors_repeat;
 	rc = pool_init(&weft->flights, sizeof(struct flight), depth);
 	weft->turns = mem_array(depth, sizeof(*weft->turns));
-	if (!rc && !weft->turns)
+	weft->spare = mem_array(depth, sizeof(struct flight *));
+	if (!rc && (!weft->turns || !weft->spare))
 		rc = -ENOMEM;
+	for (i = 0; !rc && i < depth; i++)
+		flight_give(weft, pool_get(&weft->flights));
 	return rc ? err_set(rc, "out of memory for %u operations", depth) : 0;
 }
 
@@ -178,6 +181,7 @@ static void free_engine(struct weft *weft)
 	close_rails(weft);
 	gpu_close(weft);
 	mem_free(weft->turns);
+	mem_free(weft->spare);
 	pool_fini(&weft->flights);
 	mem_free(weft->rails);
 	ring_fini(&weft->calls);

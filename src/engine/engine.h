@@ -69,17 +69,20 @@ struct way {
 	uint64_t whole; /* a transfer of up to so many bytes is one piece, whichever rails work */
 };
 
-/* One posted operation. ctx first: events lead back to it. */
+/* One posted operation. ctx first: events lead back to it. While it belongs to a run (flight_run.c)
+ * only the first five are set; flight_leave_run() sets the others. */
 struct flight {
 	struct op_ctx ctx;
 	struct transfer *transfer;
 	struct rail *rail;
+	uint64_t run; /* which; 0: it goes the general way */
+	uint64_t posted_ns;
 	uint64_t at, len;    /* of its piece within the transfer */
 	bool imm;            /* carries the immediate */
 	bool detached;       /* its transfer has ended: quarantined */
 	bool spent;          /* has ended; what is still reported of it means nothing */
 	struct stage *stage; /* of a staged transfer: the memory it uses */
-	uint64_t posted_ns, spent_ns;
+	uint64_t spent_ns;
 	struct list link; /* in peer->flights, or in rail->spent */
 };
 
@@ -94,59 +97,56 @@ struct again {
  *   -> DONE                     all pieces posted and ended well
  *   -> FAILED                   a piece failed, and every posted piece has ended
  *   -> CANCELLED, DEADLINE, FAILED by peer_fail(): at once; pieces in flight are detached
- * Invariant T1: outstanding counts the flights that point at it; its batch lives while any does.
+ * Invariant T1: outstanding counts the flights that point at it, but for one of a run, which flight
+ * points back at; its batch lives while any does.
  */
 struct transfer {
-	struct list link; /* in peer->queue while anything is left to post */
+	struct list link; /* in peer->queue: of an entry, see enum queued */
 	struct weft_batch *batch;
 	struct weft_region *region;
 	struct weft_remote *remote;
 	uint64_t offset, remote_offset, len;
-	/* From here on all is 0 when it is added, but kind, flags and imm. */
-	uint64_t posted, piece; /* bytes */
+	/* From here on all is 0 when it is added, but imm, kind and flags. */
+	struct flight *flight;  /* of a run, all of it: until its end, or flight_leave_run() */
+	uint64_t posted, piece; /* bytes; not set while it has that */
 	struct again *again;    /* pieces to post once more, before the rest */
-	uint32_t moves;         /* how many there were */
 	struct stage *stages;
 	uint64_t staged; /* bytes that have, or had, a stage */
 	_Atomic uint32_t outstanding;
-	_Atomic int state;
-	bool ended;  /* has its final state */
-	bool queued; /* is in peer->queue */
-	bool copied; /* goes through stages: stage.h */
-	bool waited; /* for one */
-	uint8_t kind, flags;
+	_Atomic int state; /* enum weft_state: WEFT_IDLE until it has its final state */
 	uint32_t imm;
+	uint32_t follow; /* of an entry: transfers behind it */
 	int error, provider_error;
+	uint16_t moves; /* how many pieces were posted once more */
+	bool copied;    /* goes through stages: stage.h */
+	bool waited;    /* for one */
+	uint8_t queued; /* enum queued */
+	uint8_t kind, flags;
 };
 
-#define TRANSFER_LIFE offsetof(struct transfer, posted) /* where that begins */
-
-enum batch_state {
-	BATCH_IDLE,
-	BATCH_ACTIVE,
-	BATCH_ENDED,
+/*
+ * A transfer in its peer's queue. Alike ones of a batch, next to each other there, wait behind the
+ * first as one entry, see flight_queue.c. Means nothing before its batch has started, and once it
+ * has a flight of a run.
+ */
+enum queued {
+	QUEUED_BEHIND,
+	QUEUED_ENTRY,
+	QUEUED_NOT,
 };
 
-struct weft_batch {
-	struct weft *weft;
-	struct list link; /* in weft->active, weft->ended or weft->idle_batches */
-	uint32_t capacity, count, left;
-	_Atomic uint32_t outstanding; /* flights of all its transfers */
-	_Atomic int state;
-	bool closed; /* by the user: freed with the last flight */
-	uint64_t deadline_ns;
-	uint64_t timeout_ns, submitted_ns; /* carried to the owner */
-	weft_batch_done_fn on_done;
-	void *ctx;
-	int32_t first_bad; /* index of the first transfer that was not done; -1 */
-	char text[256];    /* the provider's words on it */
-	struct transfer transfers[];
-};
+static inline bool transfer_has_ended(const struct transfer *transfer)
+{
+	return atomic_load_explicit(&transfer->state, memory_order_relaxed) != WEFT_IDLE;
+}
+
+#define TRANSFER_LIFE offsetof(struct transfer, flight) /* where that begins */
 
 struct weft_region {
 	struct weft *weft;
 	uint8_t *base;
 	size_t len;
+	_Atomic uint64_t open; /* bytes that transfers may use: len, or 0 when it is closing */
 	uint32_t access;
 	uint32_t slot, generation;
 	uint32_t flights; /* operations that use it */
@@ -177,6 +177,7 @@ struct weft_remote {
 	uint64_t length;
 	uint32_t flights, active; /* operations posted; transfers not ended */
 	_Atomic int status;       /* 0 usable, -EINPROGRESS, or why not */
+	_Atomic uint64_t open;    /* length when it is usable, else 0 */
 	bool asked, answer_revoke;
 	uint32_t rail_count;
 	uint32_t parts;
@@ -184,6 +185,12 @@ struct weft_remote {
 	uint64_t *keys;   /* behind the bases: parts of the peer's first rail, then of the next */
 	uint64_t bases[]; /* per rail of the peer: 0, or the memory's address */
 };
+
+static inline void remote_set_status(struct weft_remote *remote, int status)
+{
+	atomic_store_explicit(&remote->open, status ? 0 : remote->length, memory_order_relaxed);
+	atomic_store_explicit(&remote->status, status, memory_order_release);
+}
 
 struct outgoing {
 	struct list link;
@@ -224,10 +231,10 @@ struct path {
 
 struct weft_peer {
 	struct weft *weft;
-	struct list link;  /* in weft->peers, weft->asleep or weft->dead_peers */
-	struct list ready; /* in weft->ready while something can be posted */
-	struct list queue; /* transfers with something left to post */
-	struct list flights;
+	struct list link;    /* in weft->peers, weft->asleep or weft->dead_peers */
+	struct list ready;   /* in weft->ready while something can be posted */
+	struct list queue;   /* transfers with something left to post: entries */
+	struct list flights; /* but for those of runs */
 	struct list remotes;
 	struct list holdings;
 	struct list outbox; /* struct outgoing */
@@ -303,6 +310,9 @@ struct weft {
 	struct rail *rails;
 	uint32_t rail_count;
 	struct pool flights;
+	struct flight **spare; /* of them, not in use: the last one given back is the next taken */
+	uint32_t spare_count;
+	uint64_t runs;       /* posted so far */
 	uint64_t haunted_ns; /* when to wake who waits for a haunted region; 0: nobody does */
 	uint32_t *turns;     /* for each record of flights: see flight_context() */
 	struct list peers, dead_peers, ready, active, idle_batches;
@@ -388,7 +398,11 @@ int engine_poll(struct weft *weft); /* one round, where the caller drives */
 
 /* --- progress.c --- */
 int engine_call_run(struct weft *weft, int (*fn)(struct weft *weft, void *arg), void *arg);
-bool engine_is_owner(const struct weft *weft);
+bool engine_owns(const struct weft *weft); /* this thread is the engine's own */
+static inline bool engine_is_owner(const struct weft *weft)
+{
+	return !weft->thread_mode || engine_owns(weft);
+}
 int engine_push_batch(struct weft *weft, struct weft_batch *batch);
 /* One round over rails, queue, timers. Returns the number of events. */
 int engine_step(struct weft *weft, bool all_rails);
@@ -416,16 +430,6 @@ static inline uint64_t engine_now(struct weft *weft)
 	return weft->now_ns;
 }
 
-/* --- batch.c --- */
-void batch_start(struct weft_batch *batch, uint64_t now_ns);
-void batch_transfer_ended(struct weft_batch *batch, struct transfer *transfer);
-void batch_end(struct weft_batch *batch);      /* with its last transfer */
-void batch_released(struct weft_batch *batch); /* frees a closed batch with its last flight */
-void batch_expire(struct weft *weft, uint64_t now_ns);
-void batch_abort(struct weft_batch *batch, int state, int error);
-void batch_free(struct weft_batch *batch);
-void batch_run_callbacks(struct weft *weft);
-
 /* --- remote.c, region.c --- */
 void remote_ask(struct weft_remote *remote);
 void remote_granted(struct weft_peer *peer, const struct wire_grant *grant);
@@ -442,6 +446,7 @@ void holding_drop(struct holding *holding);
 void region_haunt(struct weft_peer *peer, uint64_t until_ns);
 void region_free(struct weft_region *region);
 
+#include "engine/batch.h"
 #include "engine/flight.h"
 #include "engine/parts.h"
 #include "engine/peer.h"

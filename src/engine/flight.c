@@ -29,15 +29,6 @@ void peer_make_ready(struct weft_peer *peer)
 		list_add_tail(&peer->weft->ready, &peer->ready);
 }
 
-/* Takes it off the queue of what is to be posted. */
-void flight_dequeue(struct transfer *transfer)
-{
-	if (transfer->queued) {
-		list_del(&transfer->link);
-		transfer->queued = false;
-	}
-}
-
 static void drop_again(struct transfer *transfer)
 {
 	struct again *again;
@@ -48,33 +39,47 @@ static void drop_again(struct transfer *transfer)
 	}
 }
 
+static void detach(struct weft_peer *peer, struct flight *flight)
+{
+	flight->detached = true;
+	peer->quarantined++;
+	peer->weft->stats.quarantined++;
+}
+
+/* What is outstanding of a transfer that ends. */
+static void detach_all(struct weft_peer *peer, struct transfer *transfer)
+{
+	struct flight *flight = transfer->flight;
+	struct list *link;
+
+	if (flight) {
+		flight_leave_run(flight);
+		detach(peer, flight);
+	} else if (outstanding(transfer)) {
+		list_for_each(link, &peer->flights)
+		{
+			flight = list_entry(link, struct flight, link);
+			if (flight->transfer == transfer && !flight->detached)
+				detach(peer, flight);
+		}
+	}
+	if (!peer->stuck_ns && flight_half_stuck(peer))
+		peer->stuck_ns = engine_now(peer->weft);
+}
+
 void transfer_end(struct transfer *transfer, int state, int error, int provider_error)
 {
 	struct weft_peer *peer = transfer->remote->peer;
-	struct list *link;
 
-	if (transfer->ended)
+	if (transfer_has_ended(transfer))
 		return;
-	transfer->ended = true;
 	drop_again(transfer);
 	stage_transfer_ended(transfer);
 	flight_dequeue(transfer);
 	transfer->error = error;
 	transfer->provider_error = provider_error;
-	if (outstanding(transfer)) {
-		list_for_each(link, &peer->flights)
-		{
-			struct flight *flight = list_entry(link, struct flight, link);
-
-			if (flight->transfer == transfer && !flight->detached) {
-				flight->detached = true;
-				peer->quarantined++;
-				peer->weft->stats.quarantined++;
-			}
-		}
-		if (!peer->stuck_ns && flight_half_stuck(peer))
-			peer->stuck_ns = engine_now(peer->weft);
-	}
+	if (transfer->flight || outstanding(transfer))
+		detach_all(peer, transfer);
 	peer->transfers--;
 	transfer->remote->active--;
 	atomic_store_explicit(&transfer->state, state, memory_order_release);
@@ -96,7 +101,7 @@ static void done(struct transfer *transfer)
 /* A piece is posted or will not be. Ends the transfer when nothing is left. */
 void flight_settle(struct transfer *transfer)
 {
-	if (transfer->ended || outstanding(transfer))
+	if (transfer_has_ended(transfer) || outstanding(transfer))
 		return;
 	if (transfer->error)
 		transfer_end(transfer, WEFT_FAILED, transfer->error, transfer->provider_error);
@@ -145,21 +150,12 @@ void flight_fill_op(struct op *op, const struct transfer *transfer, const struct
 	const struct weft_peer *peer = remote->peer;
 	const struct pinned *pinned = transfer->region->pinned;
 	uint32_t i = rail->index - peer->way->first;
-	uint32_t far = i < remote->rail_count ? i : i % remote->rail_count;
+	uint32_t far = flight_far_rail(remote, i);
 	uint64_t there = transfer->remote_offset + at;
 	uint32_t part = plan_part(there, remote->shift, remote->parts);
 
 	op->kind = transfer->kind;
-	op->flags = 0;
-	if (peer->direct)
-		op->flags = OP_DIRECT;
-	else if (last && transfer->flags & WEFT_WITH_IMM)
-		op->flags |= OP_IMM;
-	/* Of no bytes none are placed; shm never ends a delivery-complete write of 0 with
-	 * immediate. */
-	if (!peer->direct && ((!(transfer->flags & WEFT_SOURCE_ONLY) && len) ||
-			      (transfer->flags & WEFT_WITH_IMM && !last)))
-		op->flags |= OP_PLACED;
+	op->flags = flight_op_flags(peer, transfer->flags, len, last);
 	op->imm = transfer->imm;
 	op->local = transfer->region->base + transfer->offset + at;
 	op->len = len;
@@ -193,6 +189,7 @@ static void flight_started(struct flight *flight, struct transfer *transfer, str
 
 	flight->transfer = transfer;
 	flight->rail = rail;
+	flight->run = 0;
 	flight->at = at;
 	flight->len = op->len;
 	flight->imm = op->flags & OP_IMM;
@@ -247,7 +244,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	rail = flight_pick_rail(peer, transfer->piece, transfer->region->near);
 	if (!rail)
 		return -EAGAIN;
-	flight = pool_get(&weft->flights);
+	flight = flight_take(weft);
 	if (!flight)
 		return -EAGAIN;
 	flight_fill_op(&op, transfer, rail, at, len, last);
@@ -257,7 +254,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	flight->posted_ns = engine_now(weft);
 	rc = rail->ops->post(rail->port, &op);
 	if (rc) {
-		pool_put(&weft->flights, flight);
+		flight_give(weft, flight);
 		if (rc == -EAGAIN)
 			weft->stats.provider_busy++;
 		else
@@ -335,12 +332,13 @@ static int post_transfer(struct weft *weft, struct transfer *transfer)
 static uint32_t window(const struct weft_peer *peer)
 {
 	const struct weft *weft = peer->weft;
+	const struct rail *rail = way_rail(weft, peer->way, 0);
 	uint32_t limit = weft->peer_window;
 	uint32_t depth = 0, used = 0, share, i;
 
-	for (i = 0; i < peer->way->count; i++) {
-		depth += way_rail(weft, peer->way, i)->depth;
-		used += way_rail(weft, peer->way, i)->in_flight;
+	for (i = 0; i < peer->way->count; i++, rail++) {
+		depth += rail->depth;
+		used += rail->in_flight;
 	}
 	if (peer->quarantined && peer->quarantined + 8 < limit)
 		limit = peer->quarantined + 8;
@@ -362,15 +360,6 @@ static bool stuck(struct weft *weft, const struct weft_peer *peer)
 	return false;
 }
 
-/* Ends all that waits to be posted. */
-static void fail_queue(struct weft_peer *peer, int reason)
-{
-	struct list *link;
-
-	while ((link = list_first(&peer->queue)))
-		transfer_end(list_entry(link, struct transfer, link), WEFT_FAILED, reason, 0);
-}
-
 /* 0: the queue is empty; -EAGAIN: full for now. */
 static int pump_peer(struct weft *weft, struct weft_peer *peer)
 {
@@ -380,7 +369,7 @@ static int pump_peer(struct weft *weft, struct weft_peer *peer)
 	int rc;
 
 	if (stuck(weft, peer)) {
-		fail_queue(peer, -WEFT_EPEERSTUCK);
+		flight_fail_queue(peer, -WEFT_EPEERSTUCK);
 		return 0;
 	}
 	for (link = peer->queue.next; link != &peer->queue;) {
@@ -396,6 +385,8 @@ static int pump_peer(struct weft *weft, struct weft_peer *peer)
 			link = before->next;
 			continue;
 		}
+		if (transfer->follow)
+			flight_split(transfer, 1);
 		link = link->next;
 		/* Only a transfer that waits for its grant or its own pieces lets others pass, and
 		 * only so many, so that a round stays short. */
@@ -408,30 +399,48 @@ static int pump_peer(struct weft *weft, struct weft_peer *peer)
 	return list_empty(&peer->queue) ? 0 : -EBUSY;
 }
 
+/* Posts what can be posted to one peer. True: something waits still. False: it may be gone. */
+static inline bool pump_one(struct weft *weft, struct weft_peer *peer)
+{
+	int state;
+
+	if (!list_empty(&peer->outbox))
+		peer_flush_outbox(peer);
+	if (peer->rest == REST_AGREED && idle_sent(peer))
+		return false;
+	state = peer_state(peer);
+	if (state == PEER_CONNECTED && peer->rest == REST_NONE)
+		pump_peer(weft, peer);
+	else if (state == PEER_DEAD)
+		flight_fail_queue(peer, peer->reason);
+	else
+		contact_begin(peer, true);
+	return !list_empty(&peer->queue) || !list_empty(&peer->outbox);
+}
+
 void flight_pump(struct weft *weft)
 {
 	struct list waiting, *link;
 	struct weft_peer *peer;
-	int state;
 
 	list_init(&waiting);
 	while ((link = list_pop(&weft->ready))) {
 		peer = list_entry(link, struct weft_peer, ready);
-		if (!list_empty(&peer->outbox))
-			peer_flush_outbox(peer);
-		if (idle_sent(peer))
-			continue;
-		state = peer_state(peer);
-		if (state == PEER_CONNECTED && peer->rest == REST_NONE)
-			pump_peer(weft, peer);
-		else if (state == PEER_DEAD)
-			fail_queue(peer, peer->reason);
-		else
-			contact_begin(peer, true);
-		if (!list_empty(&peer->queue) || !list_empty(&peer->outbox)) {
-			if (list_empty(&peer->ready))
-				list_add_tail(&waiting, &peer->ready);
-		}
+		if (pump_one(weft, peer) && list_empty(&peer->ready))
+			list_add_tail(&waiting, &peer->ready);
 	}
 	list_splice_tail(&weft->ready, &waiting);
+}
+
+void flight_pump_peer(struct weft_peer *peer)
+{
+	struct weft *weft = peer->weft;
+
+	bool others = !list_empty(&weft->ready), waits = others || pump_one(weft, peer);
+
+	others = !list_empty(&weft->ready);
+	if (waits)
+		peer_make_ready(peer);
+	if (others)
+		flight_pump(weft);
 }

@@ -18,7 +18,7 @@ static void note_error(struct transfer *transfer, struct rail *rail, const struc
 {
 	struct weft_batch *batch = transfer->batch;
 
-	if (transfer->ended || transfer->error)
+	if (transfer_has_ended(transfer) || transfer->error)
 		return;
 	transfer->error = event->error;
 	transfer->provider_error = event->provider_error;
@@ -38,8 +38,8 @@ static bool move_piece(struct transfer *transfer, const struct flight *flight)
 	uint32_t path = flight->rail->index - peer->way->first;
 	struct again *again;
 
-	if (transfer->ended || transfer->error || flight->imm || !path_has_other(peer, path) ||
-	    transfer->moves >= MOVES_MAX)
+	if (transfer_has_ended(transfer) || transfer->error || flight->imm ||
+	    !path_has_other(peer, path) || transfer->moves >= MOVES_MAX)
 		return false;
 	again = mem_alloc(sizeof(*again));
 	if (!again)
@@ -52,7 +52,7 @@ static bool move_piece(struct transfer *transfer, const struct flight *flight)
 	peer->weft->stats.pieces_moved++;
 	if (!transfer->queued) {
 		list_add_head(&peer->queue, &transfer->link);
-		transfer->queued = true;
+		transfer->queued = QUEUED_ENTRY;
 	}
 	return true;
 }
@@ -98,34 +98,12 @@ static void retire(struct weft *weft, struct flight *flight, bool failed)
 		flight_reuse(weft, rail, flight);
 		return;
 	}
-	weft->turns[pool_index(&weft->flights, flight)]++;
+	flight_next_turn(weft, flight);
 	flight->spent = true;
 	flight->transfer = NULL;
 	flight->spent_ns = clock_ns();
 	list_add_tail(&rail->spent, &flight->link);
 	engine_timer(weft, flight->spent_ns + SPENT_NS);
-}
-
-/*
- * libfabric's efa can report that an operation is done, by its target's answer, and after that that
- * it has failed, when the target's device dies before it acknowledges. By then the record may
- * belong to another peer's operation. So each use of a record has a context of its own.
- */
-void *flight_number(const struct weft *weft, const struct flight *flight)
-{
-	uint32_t index = pool_index(&weft->flights, flight);
-
-	return context_number(CONTEXT_OPERATION, weft->turns[index], index);
-}
-
-struct flight *flight_of(struct weft *weft, const struct rail *rail, void *ctx)
-{
-	struct flight *flight;
-
-	if (!rail->limits.late_errors)
-		return ctx;
-	flight = pool_at(&weft->flights, context_index(ctx));
-	return flight && flight_context(weft, flight, rail) == ctx ? flight : NULL;
 }
 
 static void leave_rail(struct flight *flight)
@@ -157,22 +135,25 @@ void flight_reclaim(struct weft *weft, uint64_t now_ns)
 				break;
 			}
 			list_del(link);
-			pool_put(&weft->flights, flight);
+			flight_give(weft, flight);
 		}
 	}
 }
 
 static void flight_ended(struct weft *weft, struct flight *flight, const struct event *event)
 {
-	struct transfer *transfer = flight->transfer;
+	struct transfer *transfer;
 	struct rail *rail = flight->rail;
 	struct weft_remote *remote;
 	struct weft_batch *batch;
 	struct weft_peer *peer;
 	bool ended;
 
+	if (flight->run)
+		flight_leave_run(flight);
 	if (flight->spent)
 		return;
+	transfer = flight->transfer;
 	leave_rail(flight);
 	if (!transfer) { /* lost with its peer's process */
 		retire(weft, flight, event->error);
@@ -194,7 +175,7 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 		smallruns_record(&rail->latency, engine_now(weft) - flight->posted_ns, 1);
 	}
 	/* When nothing of an ended transfer is outstanding the user may fill it anew at once. */
-	ended = transfer->ended;
+	ended = transfer_has_ended(transfer);
 	unaccount(weft, flight);
 	retire(weft, flight, event->error);
 	if (!ended)

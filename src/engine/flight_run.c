@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/likely.h"
 #include "engine/engine.h"
 #include "engine/plan.h"
 
@@ -27,12 +28,6 @@ static inline bool is_plain(const struct transfer *transfer, uint64_t whole)
 {
 	return !(transfer->posted | (uintptr_t)transfer->again) &&
 	       !(transfer->flags & WEFT_WITH_IMM) && transfer->len - 1 < whole;
-}
-
-static inline bool is_alike(const struct transfer *a, const struct transfer *b)
-{
-	return a->remote == b->remote && a->region == b->region && a->batch == b->batch &&
-	       a->kind == b->kind && a->flags == b->flags;
 }
 
 /* Host memory, and one registration on either side. */
@@ -53,30 +48,180 @@ static struct rail *choose_rail(const struct weft_peer *peer, const struct trans
 	return only->in_flight < only->depth && path_usable(peer, 0) ? only : NULL;
 }
 
-/* How long the run may be, given the peer's room. */
-static uint32_t run_room(const struct weft_peer *peer, const struct rail *rail, uint32_t room)
+/* How long the run may be, given the peer's room. All of an entry are of one piece: batch_add.c. */
+static uint32_t run_room(const struct weft_peer *peer, const struct rail *rail,
+			 const struct transfer *first, uint32_t room)
 {
 	uint32_t free = rail->depth - rail->in_flight;
 
-	if (peer->way->count > 1 && room > SHARED_OPS)
-		room = SHARED_OPS;
-	return room < free ? room : free;
+	if (room > first->follow)
+		room = first->follow + 1;
+	if (room > peer->weft->spare_count)
+		room = peer->weft->spare_count;
+	if (room > free)
+		room = free;
+	return peer->way->count > 1 && room > SHARED_OPS ? SHARED_OPS : room;
 }
 
-static inline void is_posted(struct transfer *transfer, struct flight *flight, struct rail *rail,
-			     struct weft_peer *peer, uint64_t now_ns)
+/* How many of those are posted one by one before the rail is chosen anew. */
+static uint32_t single_room(const struct weft_peer *peer, const struct transfer *first,
+			    uint32_t room)
 {
+	uint32_t n;
+
+	if (peer->way->count == 1)
+		return room;
+	for (n = 1; n < room && first[n].len <= SHARED_LEN; n++)
+		;
+	return n;
+}
+
+/* How many of those the rail takes as one operation. Where rails share the work it is no longer
+ * than what one of them would get of a large transfer. */
+static uint32_t joint_room(const struct weft_peer *peer, const struct rail *rail,
+			   const struct transfer *first, uint32_t room)
+{
+	uint64_t most = peer->way->count > 1 ? PLAN_JOINT_SHARED : PLAN_JOINT_MAX, bytes = 0;
+	uint32_t n;
+
+	if (most > rail->limits.max_message)
+		most = rail->limits.max_message;
+	if (room > rail->limits.segments)
+		room = rail->limits.segments;
+	for (n = 0; n < room && (bytes += first[n].len) <= most; n++)
+		;
+	return n;
+}
+
+/* What the operations of a run have in common. */
+struct posting {
+	struct op op;     /* the one that is posted next */
+	uint8_t *local;   /* where the local region begins, */
+	uint64_t distant; /* and the remote one */
+	uint64_t run;
+	uint64_t posted_ns;
+	uint64_t bytes; /* posted so far */
+	int rc;         /* of the last post */
+	struct port *port;
+	int (*post)(struct port *port, const struct op *op);
+};
+
+static inline void fill_posting(struct posting *posting, const struct transfer *first,
+				const struct weft_peer *peer, const struct rail *rail)
+{
+	const struct weft_remote *remote = first->remote;
+	const struct weft_region *region = first->region;
+	uint32_t i = rail->index - peer->way->first, far = flight_far_rail(remote, i);
+
+	posting->op.kind = first->kind;
+	posting->op.flags = flight_op_flags(peer, first->flags, first->len, true);
+	posting->op.imm = 0;
+	posting->op.desc = pin_part(region->pinned, rail->index, 0)->desc;
+	posting->op.dest = peer->paths[i].dest;
+	posting->op.key = remote->keys[far];
+	posting->local = region->base;
+	posting->distant = remote->bases[far];
+	posting->bytes = 0;
+	posting->port = rail->port;
+	posting->post = rail->ops->post;
+}
+
+static inline void is_posted(struct flight *flight, struct transfer *transfer, struct rail *rail,
+			     const struct posting *posting)
+{
+	ASAN_UNPOISON_MEMORY_REGION(flight, sizeof(*flight));
 	flight->transfer = transfer;
 	flight->rail = rail;
-	flight->at = 0;
-	flight->len = transfer->len;
-	flight->imm = flight->detached = flight->spent = false;
-	flight->stage = NULL;
-	flight->posted_ns = now_ns;
-	list_add_tail(&peer->flights, &flight->link);
-	transfer->piece = transfer->posted = transfer->len;
-	transfer->queued = false;
-	atomic_store_explicit(&transfer->outstanding, 1, memory_order_relaxed);
+	flight->run = posting->run;
+	flight->posted_ns = posting->posted_ns;
+	transfer->flight = flight;
+}
+
+/* Posts up to n, at least 1, from here on; how many it could. late: contexts are numbers. */
+static inline uint32_t post_some(struct weft *weft, struct rail *rail, struct posting *posting,
+				 struct transfer *transfer, uint32_t n, bool late)
+{
+	struct flight **const top = &weft->spare[weft->spare_count];
+	const struct transfer *const end = transfer + n;
+	struct flight **spare = top, *flight;
+	int rc;
+
+	do {
+		flight = spare[-1];
+		posting->op.local = posting->local + transfer->offset;
+		posting->op.remote = posting->distant + transfer->remote_offset;
+		posting->op.len = transfer->len;
+		posting->op.ctx = late ? flight_number(weft, flight) : &flight->ctx;
+		posting->bytes += transfer->len;
+		rc = posting->post(posting->port, &posting->op);
+		if (unlikely(rc))
+			break;
+		is_posted(flight, transfer, rail, posting);
+		spare--;
+		transfer++;
+	} while (transfer != end);
+	if (unlikely(rc))
+		posting->bytes -= transfer->len;
+	posting->rc = rc;
+	return (uint32_t)(top - spare);
+}
+
+/* Apart, so that what each turn needs finds room in registers. */
+static __attribute__((noinline)) uint32_t post_alike(struct weft *weft, struct rail *rail,
+						     struct posting *posting,
+						     struct transfer *first, uint32_t n)
+{
+	return post_some(weft, rail, posting, first, n, false);
+}
+
+static __attribute__((noinline)) uint32_t post_numbered(struct weft *weft, struct rail *rail,
+							struct posting *posting,
+							struct transfer *first, uint32_t n)
+{
+	return post_some(weft, rail, posting, first, n, true);
+}
+
+/* Posts n, at least 2, as one operation; they end together. How many: all or none. */
+static uint32_t post_joint(struct weft *weft, struct rail *rail, struct posting *posting,
+			   struct transfer *first, uint32_t n)
+{
+	struct flight **const top = &weft->spare[weft->spare_count];
+	struct segment segments[PORT_SEGMENTS_MAX];
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		segments[i] = (struct segment){
+			.local = posting->local + first[i].offset,
+			.len = first[i].len,
+			.remote = posting->distant + first[i].remote_offset,
+			.ctx = flight_context(weft, top[-1 - (int)i], rail),
+		};
+	posting->rc = rail->ops->post_all(rail->port, &posting->op, segments, n);
+	if (posting->rc)
+		return 0;
+	for (i = 0; i < n; i++) {
+		is_posted(top[-1 - (int)i], &first[i], rail, posting);
+		posting->bytes += first[i].len;
+	}
+	return n;
+}
+
+/* Posts what of the run goes at once, at most room; how many. */
+static uint32_t post_part(struct weft *weft, struct weft_peer *peer, struct rail *rail,
+			  struct posting *posting, struct transfer *first, uint32_t room)
+{
+	uint32_t n, joint = 0;
+
+	if (rail->limits.segments > 1) {
+		joint = joint_room(peer, rail, first, room);
+		n = joint > 1 ? post_joint(weft, rail, posting, first, joint) : 0;
+		if (n || (joint > 1 && posting->rc == -EAGAIN))
+			return n;
+		room = 1; /* the next may be joined again */
+	}
+	room = single_room(peer, first, room);
+	return rail->limits.late_errors ? post_numbered(weft, rail, posting, first, room)
+					: post_alike(weft, rail, posting, first, room);
 }
 
 static inline void account_posted(struct weft_peer *peer, struct rail *rail, uint32_t n,
@@ -86,6 +231,7 @@ static inline void account_posted(struct weft_peer *peer, struct rail *rail, uin
 	rail->queued_bytes += bytes;
 	rail->posted += n;
 	peer->in_flight += n;
+	peer->weft->spare_count -= n;
 	first->region->flights += n;
 	first->remote->flights += n;
 	flight_count(&first->batch->outstanding, (int)n);
@@ -94,179 +240,92 @@ static inline void account_posted(struct weft_peer *peer, struct rail *rail, uin
 		bell_posted(peer, peer->weft->now_ns);
 }
 
-/* What of a run the rail takes as one operation. Where rails share the work it is no longer than
- * what one of them would get of a large transfer. */
-static uint32_t joint_of(const struct weft_peer *peer, const struct rail *rail,
-			 struct transfer *first, uint32_t room, struct transfer **members)
+/* The first n of an entry are posted; what is behind them stays where it is. */
+static inline void leave_queue(struct transfer *first, uint32_t n)
 {
-	uint64_t whole = peer->way->whole,
-		 most = peer->way->count > 1 ? PLAN_JOINT_SHARED : PLAN_JOINT_MAX;
-	struct transfer *transfer = first;
-	struct list *link = &first->link;
-	uint64_t bytes = 0;
-	uint32_t n = 0;
-
-	if (most > rail->limits.max_message)
-		most = rail->limits.max_message;
-	if (room > rail->limits.segments)
-		room = rail->limits.segments;
-	while (n < room && link != &peer->queue && is_alike(transfer, first) &&
-	       is_plain(transfer, whole) && (bytes += transfer->len) <= most) {
-		members[n++] = transfer;
-		link = link->next;
-		transfer = list_entry(link, struct transfer, link);
-	}
-	return n;
-}
-
-/* Posts several pieces as one operation, which end together. How many; 0: the first is to be posted
- * alone; -EAGAIN: no room. */
-static int post_joint(struct weft *weft, struct weft_peer *peer, struct rail *rail,
-		      struct transfer *first, struct op *op, uint32_t room)
-{
-	uint64_t distant = op->remote - first->remote_offset, bytes = 0;
-	uint8_t *local = (uint8_t *)op->local - first->offset;
-	struct transfer *members[PORT_SEGMENTS_MAX];
-	struct segment segments[PORT_SEGMENTS_MAX];
-	struct flight *flights[PORT_SEGMENTS_MAX];
-	uint32_t n = joint_of(peer, rail, first, room, members), taken, i;
-	uint64_t now = engine_now(weft);
-	int rc = -EOPNOTSUPP;
-
-	for (taken = 0; taken < n && (flights[taken] = pool_get(&weft->flights)); taken++) {
-		const struct transfer *transfer = members[taken];
-
-		segments[taken] = (struct segment){
-			.local = local + transfer->offset,
-			.len = transfer->len,
-			.remote = distant + transfer->remote_offset,
-			.ctx = flight_context(weft, flights[taken], rail),
-		};
-	}
-	if (taken > 1)
-		rc = rail->ops->post_all(rail->port, op, segments, taken);
-	for (i = 0; i < taken; i++) {
-		if (rc) {
-			pool_put(&weft->flights, flights[i]);
-			continue;
-		}
-		list_del(&members[i]->link);
-		is_posted(members[i], flights[i], rail, peer, now);
-		bytes += members[i]->len;
-	}
-	if (!rc)
-		account_posted(peer, rail, taken, bytes, first);
-	if (rc == -EAGAIN)
-		weft->stats.provider_busy++;
-	return !rc ? (int)taken : rc == -EAGAIN ? rc : 0;
+	if (n <= first->follow)
+		flight_split(first, n);
+	list_drop(&first->link);
+	first->queued = QUEUED_NOT;
 }
 
 int flight_post_run(struct weft *weft, struct weft_peer *peer, struct transfer *first,
 		    uint32_t room)
 {
-	struct list *before = first->link.prev, *link = &first->link;
-	uint64_t whole = peer->way->whole, bytes = 0, distant, now;
-	struct transfer *transfer = first;
-	struct flight *flight;
-	uint32_t n = 0;
+	struct posting posting;
 	struct rail *rail;
-	uint8_t *local;
-	struct op op;
-	int rc = 0;
+	uint32_t n;
 
-	if (!is_plain(first, whole) || flight_guard(first) || !is_usual(first))
+	if (!is_plain(first, peer->way->whole) || flight_guard(first) || !is_usual(first))
 		return 0;
 	rail = choose_rail(peer, first);
 	if (!rail)
 		return 0;
-	room = run_room(peer, rail, room);
-	whole = peer->way->count > 1 && whole > SHARED_LEN ? SHARED_LEN : whole;
-	flight_fill_op(&op, first, rail, 0, first->len, true);
-	if (rail->limits.segments > 1) {
-		rc = post_joint(weft, peer, rail, first, &op, room);
-		if (rc)
-			return rc;
-		room = 1; /* the next may be joined again */
+	room = run_room(peer, rail, first, room);
+	if (!room)
+		return 0;
+	fill_posting(&posting, first, peer, rail);
+	posting.run = ++weft->runs;
+	posting.posted_ns = engine_now(weft);
+	n = post_part(weft, peer, rail, &posting, first, room);
+	if (n) {
+		leave_queue(first, n);
+		account_posted(peer, rail, n, posting.bytes, first);
 	}
-	local = (uint8_t *)op.local - first->offset;
-	distant = op.remote - first->remote_offset;
-	now = engine_now(weft);
-	do {
-		flight = pool_get(&weft->flights);
-		if (!flight)
-			break;
-		op.local = local + transfer->offset;
-		op.remote = distant + transfer->remote_offset;
-		op.len = transfer->len;
-		op.ctx = flight_context(weft, flight, rail);
-		rc = rail->ops->post(rail->port, &op);
-		if (rc) {
-			pool_put(&weft->flights, flight);
-			break;
-		}
-		is_posted(transfer, flight, rail, peer, now);
-		bytes += transfer->len;
-		link = link->next;
-		transfer = list_entry(link, struct transfer, link);
-	} while (++n < room && link != &peer->queue && is_alike(transfer, first) &&
-		 is_plain(transfer, whole));
-	/* What is posted leaves the queue together; queued says so of each. What failed stays, and
-	 * the general way meets the failure again. */
-	before->next = link;
-	link->prev = before;
-	if (n)
-		account_posted(peer, rail, n, bytes, first);
-	if (rc == -EAGAIN)
-		weft->stats.provider_busy++;
-	return rc == -EAGAIN ? rc : (int)n;
+	/* What failed stays, and the general way meets the failure again. */
+	if (posting.rc != -EAGAIN)
+		return (int)n;
+	weft->stats.provider_busy++;
+	return -EAGAIN;
 }
 
 /* --- ends --- */
 
+/* Operations of a run that end one after another. */
 struct ending {
 	struct weft_batch *batch;
 	struct weft_remote *remote;
-	uint64_t posted_ns;
-	uint8_t kind;
+	struct weft_region *region;
+	uint64_t run, posted_ns;
 	uint32_t count;
-	uint64_t bytes;
+	uint8_t kind;
 };
 
-static void count_done(struct weft_stats *stats, const struct ending *run)
+static inline void count_done(struct weft_stats *stats, const struct ending *ending, uint64_t bytes)
 {
-	if (run->kind == OP_WRITE) {
-		stats->writes_done += run->count;
-		stats->bytes_written += run->bytes;
+	if (ending->kind == OP_WRITE) {
+		stats->writes_done += ending->count;
+		stats->bytes_written += bytes;
 	} else {
-		stats->reads_done += run->count;
-		stats->bytes_read += run->bytes;
+		stats->reads_done += ending->count;
+		stats->bytes_read += bytes;
 	}
 }
 
-/* The run is over: what was put off for it. */
-static void account_ended(struct weft *weft, struct rail *rail, struct ending *run)
+/* What was put off until they all have ended. */
+static inline void account_ended(struct weft *weft, struct rail *rail, const struct ending *ending,
+				 uint64_t bytes)
 {
-	struct weft_remote *remote = run->remote;
-	struct weft_batch *batch = run->batch;
+	struct weft_remote *remote = ending->remote;
+	struct weft_batch *batch = ending->batch;
 	struct weft_peer *peer = remote->peer;
 	uint64_t now = engine_now(weft);
-	uint32_t n = run->count;
+	uint32_t n = ending->count;
 
 	rail->in_flight -= n;
-	rail->queued_bytes -= run->bytes;
+	rail->queued_bytes -= bytes;
 	rail->done += n;
-	rail->bytes += run->bytes;
-	smallruns_record(&rail->latency, now - run->posted_ns, n);
-	smallruns_record(&peer->latency[run->kind], now - batch->submitted_ns, n);
+	rail->bytes += bytes;
+	smallruns_record(&rail->latency, now - ending->posted_ns, n);
+	smallruns_record(&peer->latency[ending->kind], now - batch->submitted_ns, n);
 	peer->in_flight -= n;
 	peer->transfers -= n;
+	ending->region->flights -= n;
 	remote->flights -= n;
 	remote->active -= n;
-	count_done(&weft->stats, run);
+	count_done(&weft->stats, ending, bytes);
 	weft->stats.in_flight -= n;
 	weft->submitted -= n;
-	run->count = 0;
-	run->bytes = 0;
 	flight_count(&batch->outstanding, -(int)n);
 	batch->left -= n;
 	if (batch->left == 0)
@@ -277,68 +336,88 @@ static void account_ended(struct weft *weft, struct rail *rail, struct ending *r
 		remote_flight_ended(remote);
 }
 
-/* The only operation of a transfer that nothing has happened to, and all of it. Not where an
- * immediate may still have to be sent, or a copy is to follow. One condition, since all hold nearly
- * always. */
-static inline bool ends_well(const struct flight *flight)
+/*
+ * The operations of a run end, from an event on: how many did so in a row. All of a transfer ends
+ * with its one, and well: nothing has happened to either since it was posted, or the operation
+ * would not be of the run any more.
+ */
+static inline uint32_t end_some(struct weft *weft, uint64_t run, const struct event *event,
+				const struct event *end, bool late, uint64_t *ret_bytes)
 {
-	const struct transfer *transfer = flight->transfer;
+	struct flight **const top = &weft->spare[weft->spare_count], **spare = top, *flight;
+	struct transfer *transfer;
+	uint64_t bytes = 0;
 
-	return transfer &&
-	       !(transfer->ended | transfer->queued | (transfer->flags & WEFT_WITH_IMM) |
-		 transfer->copied | transfer->error | (transfer->len ^ flight->len) |
-		 (atomic_load_explicit(&transfer->outstanding, memory_order_relaxed) ^ 1));
+	do {
+		if (unlikely(event->kind != EVENT_DONE || event->error))
+			break;
+		flight = late ? flight_numbered(weft, event->ctx) : (void *)event->ctx;
+		if ((late && !flight) || flight->run != run)
+			break;
+		if (late)
+			flight_next_turn(weft, flight);
+		transfer = flight->transfer;
+		bytes += transfer->len;
+		atomic_store_explicit(&transfer->state, WEFT_DONE, memory_order_release);
+		flight_poison(flight);
+		*spare++ = flight;
+	} while (++event != end);
+	weft->spare_count += (uint32_t)(spare - top);
+	*ret_bytes = bytes;
+	return (uint32_t)(spare - top);
 }
 
-static inline bool joins(const struct ending *run, const struct transfer *transfer,
-			 const struct flight *flight)
+static __attribute__((noinline)) uint32_t end_alike(struct weft *weft, uint64_t run,
+						    const struct event *event,
+						    const struct event *end, uint64_t *ret_bytes)
 {
-	return transfer->batch == run->batch && transfer->remote == run->remote &&
-	       transfer->kind == run->kind && flight->posted_ns == run->posted_ns;
+	return end_some(weft, run, event, end, false, ret_bytes);
 }
 
-static inline void end_one(struct weft *weft, struct rail *rail, struct ending *run,
-			   struct flight *flight)
+static __attribute__((noinline)) uint32_t end_numbered(struct weft *weft, uint64_t run,
+						       const struct event *event,
+						       const struct event *end, uint64_t *ret_bytes)
 {
-	struct transfer *transfer = flight->transfer;
+	return end_some(weft, run, event, end, true, ret_bytes);
+}
 
-	if (!joins(run, transfer, flight)) {
-		if (run->count)
-			account_ended(weft, rail, run);
-		run->batch = transfer->batch;
-		run->remote = transfer->remote;
-		run->kind = transfer->kind;
-		run->posted_ns = flight->posted_ns;
-	}
-	run->count++;
-	run->bytes += flight->len;
-	list_drop(&flight->link);
-	transfer->region->flights--;
-	transfer->ended = true;
-	atomic_store_explicit(&transfer->outstanding, 0, memory_order_relaxed);
-	atomic_store_explicit(&transfer->state, WEFT_DONE, memory_order_release);
-	flight_reuse(weft, rail, flight);
+/* Whether operations of a run end from an event on; which one is set then. */
+static inline bool ends_run(struct weft *weft, const struct rail *rail, const struct event *event,
+			    struct ending *ending)
+{
+	const struct transfer *transfer;
+	const struct flight *flight;
+
+	if (event->kind != EVENT_DONE || event->error)
+		return false;
+	flight = flight_of(weft, rail, event->ctx);
+	if (!flight || !flight->run)
+		return false;
+	transfer = flight->transfer;
+	ending->batch = transfer->batch;
+	ending->remote = transfer->remote;
+	ending->region = transfer->region;
+	ending->kind = transfer->kind;
+	ending->run = flight->run;
+	ending->posted_ns = flight->posted_ns;
+	return true;
 }
 
 void flight_events(struct weft *weft, struct rail *rail, const struct event *events, int count)
 {
-	struct ending run = { 0 };
-	struct flight *flight;
-	int i;
+	const struct event *const end = events + count;
+	const bool late = rail->limits.late_errors;
+	struct ending ending;
+	uint64_t bytes;
 
-	for (i = 0; i < count; i++) {
-		if (events[i].kind == EVENT_DONE && !events[i].error) {
-			flight = rail->limits.late_errors ? flight_of(weft, rail, events[i].ctx)
-							  : (void *)events[i].ctx;
-			if (flight && ends_well(flight)) {
-				end_one(weft, rail, &run, flight);
-				continue;
-			}
+	while (events != end) {
+		if (ends_run(weft, rail, events, &ending)) {
+			ending.count = late ? end_numbered(weft, ending.run, events, end, &bytes)
+					    : end_alike(weft, ending.run, events, end, &bytes);
+			events += ending.count;
+			account_ended(weft, rail, &ending, bytes);
+		} else {
+			flight_event(weft, rail, events++);
 		}
-		if (run.count)
-			account_ended(weft, rail, &run);
-		flight_event(weft, rail, &events[i]);
 	}
-	if (run.count)
-		account_ended(weft, rail, &run);
 }

@@ -60,16 +60,6 @@ void idle_met(struct weft_peer *peer)
 		engine_timer(weft, 0);
 }
 
-void idle_used(struct weft_peer *peer)
-{
-	uint64_t now_ns = engine_now(peer->weft);
-
-	if (list_empty(&peer->use) || peer->used_ns == now_ns)
-		return;
-	peer->used_ns = now_ns;
-	list_move_tail(&peer->weft->awake, &peer->use);
-}
-
 static void set_rest(struct weft_peer *peer, enum peer_rest rest)
 {
 	struct weft *weft = peer->weft;
@@ -230,7 +220,7 @@ static void wake_remotes(struct weft_peer *peer)
 		remote = list_entry(link, struct weft_remote, link);
 		remote->asked = false;
 		if (atomic_load_explicit(&remote->status, memory_order_relaxed) == 0)
-			atomic_store_explicit(&remote->status, -EINPROGRESS, memory_order_release);
+			remote_set_status(remote, -EINPROGRESS);
 	}
 }
 

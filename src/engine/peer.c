@@ -241,23 +241,6 @@ int peer_get(struct weft *weft, const struct wire_descriptor *d, bool needed,
 	return 0;
 }
 
-static void end_transfers(struct weft_peer *peer, int state, int reason)
-{
-	struct list *link, *after;
-	struct flight *flight;
-
-	while ((link = list_first(&peer->queue)))
-		transfer_end(list_entry(link, struct transfer, link), state, reason, 0);
-	list_for_each_safe(link, after, &peer->flights)
-	{
-		flight = list_entry(link, struct flight, link);
-		if (!flight->transfer->ended)
-			transfer_end(flight->transfer, state,
-				     flight->transfer->error ? flight->transfer->error : reason,
-				     flight->transfer->provider_error);
-	}
-}
-
 static bool is_emulated(const struct weft_peer *peer)
 {
 	return way_rail(peer->weft, peer->way, 0)->limits.emulated;
@@ -314,8 +297,8 @@ void peer_fail(struct weft_peer *peer, int reason)
 	weft->stats.peers_gone++;
 	list_move_tail(&weft->dead_peers, &peer->link);
 	list_del(&peer->ready);
-	end_transfers(peer, peer->by_user ? WEFT_CANCELLED : WEFT_FAILED,
-		      peer->by_user ? -WEFT_ECANCELLED : reason);
+	flight_end_peer(peer, peer->by_user ? WEFT_CANCELLED : WEFT_FAILED,
+			peer->by_user ? -WEFT_ECANCELLED : reason);
 	remotes_fail(peer, reason);
 	peer_haunt(peer);
 	list_for_each_safe(link, after, &peer->holdings)
@@ -367,7 +350,7 @@ void peer_free(struct weft_peer *peer)
 
 void peer_release(struct weft_peer *peer)
 {
-	if (peer_state(peer) != PEER_DEAD || !list_empty(&peer->flights) || peer->farewell.until_ns)
+	if (peer_state(peer) != PEER_DEAD || peer->in_flight || peer->farewell.until_ns)
 		return;
 	if (!peer->way->provider->host_local)
 		peer_unwatch(peer); /* its death would tell nothing more */

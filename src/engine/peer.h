@@ -58,8 +58,19 @@ void contact_continue(struct weft_peer *peer, uint64_t now_ns);
 
 /* --- idle.c --- */
 int idle_keep_address(struct weft_peer *peer, const struct wire_way *far);
-void idle_met(struct weft_peer *peer);   /* the handshake is done */
-void idle_used(struct weft_peer *peer);  /* a transfer, a message, a question */
+void idle_met(struct weft_peer *peer); /* the handshake is done */
+/* A transfer, a message, a question. */
+static inline void idle_used(struct weft_peer *peer)
+{
+	struct list *awake = &peer->weft->awake;
+	uint64_t now_ns = engine_now(peer->weft);
+
+	if (list_empty(&peer->use) || peer->used_ns == now_ns)
+		return;
+	peer->used_ns = now_ns;
+	if (peer->use.next != awake) /* others were used since */
+		list_move_tail(awake, &peer->use);
+}
 void idle_leave(struct weft_peer *peer); /* it is gone */
 /* Lets go of peers beyond the limit. */
 void idle_expire(struct weft *weft, uint64_t now_ns);

@@ -53,9 +53,9 @@ static void futex_wake(_Atomic uint32_t *word)
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-bool engine_is_owner(const struct weft *weft)
+bool engine_owns(const struct weft *weft)
 {
-	return !weft->thread_mode || owned == weft;
+	return owned == weft;
 }
 
 static void wake_owner(struct weft *weft)
@@ -90,6 +90,7 @@ int engine_call_run(struct weft *weft, int (*fn)(struct weft *weft, void *arg), 
 int engine_push_batch(struct weft *weft, struct weft_batch *batch)
 {
 	if (!ring_push(&weft->calls, (uintptr_t)batch | 1)) {
+		batch_takes(batch);
 		atomic_store_explicit(&batch->state, BATCH_IDLE, memory_order_relaxed);
 		atomic_fetch_sub_explicit(&weft->reserved, batch->count, memory_order_relaxed);
 		return err_set(-WEFT_EQUEUEFULL, "%u submissions wait for the engine's thread",

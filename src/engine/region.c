@@ -70,6 +70,7 @@ int weft_register(struct weft *weft, void *base, size_t len, uint32_t access,
 	region->weft = weft;
 	region->base = base;
 	region->len = len;
+	atomic_store_explicit(&region->open, len, memory_order_relaxed);
 	region->access = access;
 	list_init(&region->holdings);
 	rc = engine_run(weft, register_region, region);
@@ -157,6 +158,7 @@ static int start_revoke(struct weft *weft, void *arg)
 	(void)weft;
 	if (atomic_exchange_explicit(&region->closing, true, memory_order_relaxed))
 		return 0;
+	atomic_store_explicit(&region->open, 0, memory_order_relaxed);
 	region->ask_pause_ns = ASK_FIRST_NS;
 	region->ask_ns = clock_ns() + ASK_FIRST_NS;
 	ask_holders(region, false);

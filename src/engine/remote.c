@@ -18,7 +18,7 @@ static int status(const struct weft_remote *remote)
 
 static void set_status(struct weft_remote *remote, int value)
 {
-	atomic_store_explicit(&remote->status, value, memory_order_release);
+	remote_set_status(remote, value);
 	if (remote->active)
 		peer_make_ready(remote->peer); /* to go on, or to fail what is queued */
 	engine_signal(remote->weft);
@@ -116,7 +116,7 @@ static int import(struct weft *weft, void *arg)
 	for (i = 0; i < far->rail_count; i++)
 		take_keys(remote, d, &far->rails[i], i);
 	enter_ring(remote);
-	atomic_store_explicit(&remote->status, -EINPROGRESS, memory_order_relaxed);
+	remote_set_status(remote, -EINPROGRESS);
 	list_add_tail(&peer->remotes, &remote->link);
 	if (peer_state(peer) == PEER_CONNECTED)
 		remote_ask(remote);

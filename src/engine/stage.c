@@ -63,7 +63,7 @@ static int failed(const struct stage *stage, int result, const char *what)
 	char text[96];
 
 	errors_operation(&weft->errors, -WEFT_EGPU);
-	if (transfer->ended || transfer->error)
+	if (transfer_has_ended(transfer) || transfer->error)
 		return -WEFT_EGPU;
 	transfer->error = -WEFT_EGPU;
 	transfer->provider_error = result;
@@ -142,7 +142,7 @@ static void copy_ended(struct stage *stage, int result)
 	struct weft_batch *batch = transfer->batch;
 	struct weft_peer *peer = remote->peer;
 	struct weft *weft = batch->weft;
-	bool ended = transfer->ended;
+	bool ended = transfer_has_ended(transfer);
 
 	list_del(&stage->link);
 	stage->copying = false;
@@ -273,7 +273,7 @@ void stage_landed(struct stage *stage, uint64_t placed)
 
 	stage->flights--;
 	stage->left -= placed;
-	if (transfer->ended) {
+	if (transfer_has_ended(transfer)) {
 		if (!stage->flights)
 			drop(stage);
 	} else if (!stage->left &&

@@ -258,13 +258,14 @@ static int run_ops_locked(struct port *port, struct event *events, int n, uint64
 	struct loop_op *item;
 	struct port *target;
 	uint32_t left = port->op_count;
-	int rc;
+	int rc, most = PORT_EVENTS_MAX;
 
-	/* Room for one that has failed and one that fails late. */
-	for (; left && n < PORT_EVENTS_MAX - 1; left--) {
+	if (port->script.late_every)
+		most--; /* for one that fails late */
+	for (; left && n < most; left--) {
 		shuffle_ops(port);
 		item = &port->ops[port->op_head];
-		if (item->due_ns > now || n + (int)item->count > PORT_EVENTS_MAX - 1)
+		if (item->due_ns > now || n + (int)item->count > most)
 			break;
 		target = loop_port_locked(item->op.dest);
 		/* Of what is lost some has arrived, and only the answer was lost. */
