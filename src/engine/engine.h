@@ -124,22 +124,6 @@ struct transfer {
 	uint8_t kind, flags;
 };
 
-/*
- * A transfer in its peer's queue. Alike ones of a batch, next to each other there, wait behind the
- * first as one entry, see flight_queue.c. Means nothing before its batch has started, and once it
- * has a flight of a run.
- */
-enum queued {
-	QUEUED_BEHIND,
-	QUEUED_ENTRY,
-	QUEUED_NOT,
-};
-
-static inline bool transfer_has_ended(const struct transfer *transfer)
-{
-	return atomic_load_explicit(&transfer->state, memory_order_relaxed) != WEFT_IDLE;
-}
-
 #define TRANSFER_LIFE offsetof(struct transfer, flight) /* where that begins */
 
 struct weft_region {

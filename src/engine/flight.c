@@ -105,7 +105,7 @@ void flight_settle(struct transfer *transfer)
 		return;
 	if (transfer->error)
 		transfer_end(transfer, WEFT_FAILED, transfer->error, transfer->provider_error);
-	else if (!transfer->queued)
+	else if (transfer->queued == QUEUED_NOT)
 		done(transfer);
 }
 

@@ -6,6 +6,22 @@
 #include "engine/engine.h"
 #include "transport/context.h"
 
+/*
+ * A transfer in its peer's queue. Alike ones of a batch, next to each other there, wait behind the
+ * first as one entry, see flight_queue.c. Means nothing before its batch has started, and once it
+ * has a flight of a run.
+ */
+enum queued {
+	QUEUED_BEHIND,
+	QUEUED_ENTRY,
+	QUEUED_NOT,
+};
+
+static inline bool transfer_has_ended(const struct transfer *transfer)
+{
+	return atomic_load_explicit(&transfer->state, memory_order_relaxed) != WEFT_IDLE;
+}
+
 /* Of a record that is not in use only run may be touched: by flight_end_peer(). */
 #define FLIGHT_REST (offsetof(struct flight, run) + sizeof(uint64_t)) /* what is behind it */
 

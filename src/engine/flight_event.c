@@ -24,7 +24,7 @@ static void note_error(struct transfer *transfer, struct rail *rail, const struc
 	transfer->provider_error = event->provider_error;
 	if (!batch->text[0])
 		snprintf(batch->text, sizeof(batch->text), "%s", rail->ops->explain(rail->port));
-	if (transfer->queued) /* what is not posted yet stays so */
+	if (transfer->queued != QUEUED_NOT) /* what is not posted yet stays so */
 		flight_dequeue(transfer);
 }
 
@@ -50,7 +50,7 @@ static bool move_piece(struct transfer *transfer, const struct flight *flight)
 	transfer->again = again;
 	transfer->moves++;
 	peer->weft->stats.pieces_moved++;
-	if (!transfer->queued) {
+	if (transfer->queued == QUEUED_NOT) {
 		list_add_head(&peer->queue, &transfer->link);
 		transfer->queued = QUEUED_ENTRY;
 	}
