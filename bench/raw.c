@@ -78,7 +78,7 @@ static int raw_order(struct raw *raw, uint32_t buffers)
 	const struct raw_opts *opts = &raw->opts;
 	uint32_t n = buffers * opts->segments;
 
-	if (opts->size % (8 * opts->segments) || (opts->segments > 1 && opts->mode == BENCH_IMM))
+	if (opts->segments > 1 && (opts->size % (8 * opts->segments) || opts->mode > BENCH_READ))
 		return err_set(-EINVAL, "no %u segments of such operations", opts->segments);
 	if (!opts->scattered)
 		return 0;

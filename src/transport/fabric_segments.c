@@ -32,7 +32,8 @@ int fabric_segments_open(struct port *port)
 		return 0;
 	}
 	/* Contexts that are numbers stand for one operation each. */
-	if (most < 2 || port->late_errors || port->provider->errors_repeat)
+	if (!port->provider->segments || most < 2 || port->late_errors ||
+	    port->provider->errors_repeat)
 		return 0;
 	joints = (uint32_t)tx->size / 2;
 	port->joints = calloc(joints, sizeof(port->joints[0]));

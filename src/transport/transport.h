@@ -74,10 +74,11 @@ struct provider {
 	bool contact_in_turn; /* connections that two open to each other at once may both be lost */
 	bool direct;          /* OP_DIRECT, before libfabric 1.18 */
 	uint32_t message_max; /* larger ones are sent in parts; 0: PORT_MESSAGE_MAX */
-	bool has_wait_fd;     /* the completion queue offers a descriptor to sleep on */
-	bool reaches_gpus;    /* its devices can be let at a GPU's memory: FI_HMEM */
-	uint64_t caps;        /* asked besides FI_MSG | FI_RMA */
-	uint64_t mode;        /* mode bits that the port can honour */
+	bool segments;     /* operations of several segments were tried: its rma_iov_limit counts */
+	bool has_wait_fd;  /* the completion queue offers a descriptor to sleep on */
+	bool reaches_gpus; /* its devices can be let at a GPU's memory: FI_HMEM */
+	uint64_t caps;     /* asked besides FI_MSG | FI_RMA */
+	uint64_t mode;     /* mode bits that the port can honour */
 	enum port_wrong_key wrong_key;
 	const struct transport *transport;
 };
