@@ -66,6 +66,7 @@ struct perf_run {
 	struct hist *latency;         /* ns; open loop: from when each was due. NULL: none */
 	struct hist *closed;          /* open loop: from when each was posted. NULL: none */
 	uint64_t late;                /* open loop: operations posted after they were due */
+	uint64_t duplicates;          /* ends of operations that were not under way */
 	uint64_t *slice; /* bytes done in each slice_ns of the measured time, or NULL */
 	uint64_t slice_ns;
 	uint32_t slices;
