@@ -14,7 +14,7 @@
 #include "base/hash.h"
 #include "perf/backend.h"
 
-#define LOOP_MEMORY (64u << 20) /* of a port; larger operations share less slots */
+#define LOOP_MEMORY (16u << 20) /* of a port, each way; larger operations share fewer slots */
 
 /* Of what has happened and was not yet told: number and endpoint. */
 struct loop_cell {

@@ -23,7 +23,7 @@ static struct perf_case loop_case(enum perf_test test, enum perf_op op)
 	c.window = 64;
 	c.post_list = 16;
 	c.duration_ns = 0;
-	c.iters = 200000;
+	c.iters = 20000;
 	c.warm_ns = NSEC_PER_MSEC;
 	return c;
 }
@@ -44,7 +44,7 @@ static void operations_are_told_in_order_and_once(void **state)
 	for (o = 0; o < 4; o++) {
 		c.op = ops[o];
 		assert_int_equal(perf_loop.pair(&port, &twin, &c, 0), 0);
-		for (round = 0, number = 0; round < 1000; round++, number += 70) {
+		for (round = 0, number = 0; round < 200; round++, number += 70) {
 			assert_int_equal(perf_loop.post(port, 1, number, 70), 70);
 			assert_int_equal(perf_loop.poll(port, events, 50), 50);
 			assert_int_equal(perf_loop.poll(port, events + 50, 50), 20);
@@ -141,8 +141,8 @@ static void large_operations_share_slots(void **state)
 	struct perf_run run;
 
 	(void)state;
-	c.size = (64 << 20) + 1;
-	c.window = c.post_list = 1;
+	c.size = (8 << 20) + 1;
+	c.window = c.post_list = 4;
 	c.iters = 3;
 	c.validate = true;
 	c.warm_ns = 0;

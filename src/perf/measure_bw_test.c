@@ -92,6 +92,7 @@ static void a_window_bounds_what_is_under_way(void **state)
 	/* 64 in 20 us each, of each endpoint of each thread. */
 	c.eps = 3;
 	c.threads = 2;
+	c.duration_ns = 10 * NSEC_PER_MSEC;
 	run = measured(&c);
 	assert_share((double)run.here.ops * 1e9 / (double)run.here.ns, 6 * 64 / 20e-6, 0.001);
 	perf_run_free(&run);
@@ -226,6 +227,7 @@ static void the_same_case_gives_the_same_figures(void **state)
 	(void)state;
 	c.threads = 3;
 	c.eps = 2;
+	c.duration_ns = c.warm_ns = 5 * NSEC_PER_MSEC;
 	a = measured(&c);
 	b = measured(&c);
 	assert_int_equal(a.here.ops, b.here.ops);
