@@ -97,6 +97,7 @@ static int take_turns(struct alone_pair *pair, struct measure_loop *here,
 		if (rb != MEASURE_DONE && there->wake < wake)
 			wake = there->wake;
 		backend->idle(pair->port, wake);
+		here->last = there->last = measure_now(here);
 	}
 	return 0;
 }
@@ -181,6 +182,8 @@ static void add_side(struct perf_side *side, const struct perf_measured *measure
 	side->landed += measured->landed;
 	if (measured->ns > side->ns)
 		side->ns = measured->ns;
+	if (measured->longest_gap_ns > side->longest_gap_ns)
+		side->longest_gap_ns = measured->longest_gap_ns;
 	side->retransmits += facts.retransmits;
 	side->wrong |= facts.wrong;
 	side->is_tcp = facts.is_tcp;

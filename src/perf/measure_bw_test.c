@@ -63,6 +63,8 @@ static void bandwidth_is_that_of_the_wire(void **state)
 			     ops[i] == PERF_READ ? (double)run.here.bytes : 0, 0.001);
 		assert_true(run.here.ns >= c.duration_ns);
 		assert_true(run.here.ns < c.duration_ns + 100000);
+		/* That the clock was let go on is no gap. */
+		assert_int_equal(run.here.longest_gap_ns, 0);
 		perf_run_free(&run);
 	}
 }

@@ -30,7 +30,8 @@ struct fake {
 	uint64_t dead_after;  /* nothing ends after so many */
 	uint64_t fails_after; /* poll fails after so many */
 	int post_fails;
-	uint64_t arrives; /* so many messages arrive, one at each poll */
+	uint64_t pauses_at; /* the tester does not run for 7 ms when so many have ended */
+	uint64_t arrives;   /* so many messages arrive, one at each poll */
 	uint64_t measure_at, cool_at, stop_at, end_at, fail_at; /* when ended is so much */
 	uint64_t posted_at_stop;
 	bool end_late; /* END comes when all has drained */
@@ -93,6 +94,8 @@ static int fake_poll(struct perf_port *port, struct perf_event *events, uint32_t
 		events[n++] = (struct perf_event){ f->queue[f->ended % QUEUE], 0, PERF_DONE };
 		f->ended++;
 	}
+	if (f->pauses_at && f->ended == f->pauses_at)
+		f->now += 7 * NSEC_PER_MSEC;
 	if (!n)
 		f->now += 50 * NSEC_PER_USEC;
 	conduct(f);
@@ -202,6 +205,25 @@ static void a_full_queue_takes_the_rest_later(void **state)
 	assert_int_equal(f.largest_post, 3);
 	assert_int_equal(counted.ops, 1000);
 	assert_int_equal(f.ended, f.posted);
+}
+
+static void the_longest_gap_is_that_of_the_measured_time(void **state)
+{
+	struct perf_case c = fake_bw();
+	struct fake f = make();
+
+	(void)state;
+	f.measure_at = 100;
+	f.stop_at = 2000;
+	f.pauses_at = 600;
+	assert_int_equal(perf_measure_initiator(&f.port, &c, &phases, &counted), 0);
+	assert_int_equal(counted.longest_gap_ns, 7 * NSEC_PER_MSEC + 1000);
+	f = make();
+	f.measure_at = 100;
+	f.stop_at = 2000;
+	f.pauses_at = 50;
+	assert_int_equal(perf_measure_initiator(&f.port, &c, &phases, &counted), 0);
+	assert_int_equal(counted.longest_gap_ns, 1000);
 }
 
 static void the_conductor_ends_what_is_counted(void **state)
@@ -391,6 +413,7 @@ int main(void)
 		cmocka_unit_test(the_window_is_kept_full_and_lists_whole),
 		cmocka_unit_test(the_window_is_never_drained_while_it_runs),
 		cmocka_unit_test(a_full_queue_takes_the_rest_later),
+		cmocka_unit_test(the_longest_gap_is_that_of_the_measured_time),
 		cmocka_unit_test(the_conductor_ends_what_is_counted),
 		cmocka_unit_test(a_dead_twin_is_an_error_and_no_hang),
 		cmocka_unit_test(a_twin_that_dies_while_it_drains_is_one_too),

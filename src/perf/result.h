@@ -43,6 +43,7 @@ struct perf_side {
 	struct perf_nic nic[PERF_NICS_MAX];
 	char ways[PERF_TEXT_MAX];
 	uint64_t retransmits;
+	uint64_t longest_gap_ns; /* of all its threads, see perf_measured */
 	bool is_tcp, wrong;
 };
 
