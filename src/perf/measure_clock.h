@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The clock of the measuring loops: the processor's time stamp counter where it runs at one rate
- * for ever (invariant TSC), calibrated against CLOCK_MONOTONIC_RAW, else clock_ns(). A reading
- * costs about 20 ns less 30; nothing is subtracted for it.
+ * for ever (invariant TSC), calibrated against CLOCK_MONOTONIC_RAW, else clock_ns(). To record a
+ * sample, one reading and its place in the histogram, costs 26 ns on an EPYC of 2024 in a virtual
+ * machine, 22 of them the reading (clock_ns(): 29). Nothing is subtracted for it.
  */
 #ifndef WEFT_PERF_MEASURE_CLOCK_H
 #define WEFT_PERF_MEASURE_CLOCK_H
