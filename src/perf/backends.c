@@ -4,6 +4,8 @@
 #include <string.h>
 
 const struct perf_backend *const perf_backends[] = {
+	&perf_fabric,
+	&perf_weft,
 	NULL,
 };
 
