@@ -6,6 +6,8 @@
 const struct perf_backend *const perf_backends[] = {
 	&perf_loop,
 	&perf_model,
+	&perf_fabric,
+	&perf_weft,
 	NULL,
 };
 
