@@ -4,6 +4,7 @@
 #include <string.h>
 
 const struct perf_backend *const perf_backends[] = {
+	&perf_tcp,
 	NULL,
 };
 
