@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The environment record: the machine, its kernel, memory and limits. */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +107,20 @@ static void add_line(struct env_at *at, const char *name, const char *path, cons
 	env_add(at, name, "%s", value);
 }
 
+static void add_memlock(struct env_at *at)
+{
+	char text[8192], soft[32], hard[32], *line;
+	int rc = env_read(at, text, sizeof(text), "/proc/self/limits");
+
+	line = line_of(text, "Max locked memory");
+	if (rc)
+		env_unknown(at, "memlock", rc);
+	else if (!line || sscanf(line, "%31s %31s", soft, hard) != 2)
+		env_add(at, "memlock", "unknown (/proc/self/limits does not tell it)");
+	else
+		env_add(at, "memlock", "%s bytes, hard %s", soft, hard);
+}
+
 static void add_pages(struct env_at *at, const char *dir, const char *entry)
 {
 	char name[PERF_NAME_MAX], all[32], unused[32];
@@ -168,7 +181,7 @@ void env_machine(struct env_at *at)
 	add_line(at, "os", "/etc/os-release", "PRETTY_NAME=");
 	add_files(at);
 	add_line(at, "memory", "/proc/meminfo", "MemTotal:");
-	add_line(at, "memlock", "/proc/self/limits", "Max locked memory");
+	add_memlock(at);
 	env_each(at, "/sys/kernel/mm/hugepages", ENV_DEVICES, add_pages);
 	add_cgroup(at);
 }

@@ -74,12 +74,12 @@ static void add_variable(struct env_at *at, const struct perf_fabric_params *par
 void env_variables(struct env_at *at)
 {
 	struct perf_fabric_params params;
-	const char *world = getenv("WEFT_EMU_WORLD");
+	const char *world = getenv("WEFT_EMU_WORLD"), *host = getenv("WEFT_EMU_HOST");
 	char **list;
 	size_t n = 0;
 
 	if (world)
-		env_add(at, "emulated", "yes, by weft emu (%s)", world);
+		env_add(at, "emulated", "by weft emu, host %s of %s", host ? host : "0", world);
 	for (size_t i = 0; environ[i]; i++)
 		n += is_wanted(environ[i]);
 	if (!n)
