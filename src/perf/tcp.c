@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -60,8 +59,11 @@ static int fill_content(struct tcp_port *p)
 
 static int open_streams(struct tcp_port *p)
 {
+	p->guest = calloc(p->c.eps + TCP_GUESTS, sizeof(*p->guest));
+	for (uint32_t i = 0; p->guest && i < p->c.eps + TCP_GUESTS; i++)
+		p->guest[i].fd = -1;
 	p->stream = calloc(p->c.eps, sizeof(*p->stream));
-	if (!p->stream)
+	if (!p->guest || !p->stream)
 		return err_set(-ENOMEM, "tcp: no memory for %u streams", p->c.eps);
 	for (uint32_t i = 0; i < p->c.eps; i++) {
 		p->stream[i].fd = -1;
@@ -87,9 +89,10 @@ static void close_port(struct perf_port *port)
 			close(p->stream[i].fd);
 		free(p->stream[i].number);
 	}
-	for (int i = 0; i < TCP_GUESTS; i++)
+	for (uint32_t i = 0; p->guest && i < p->c.eps + TCP_GUESTS; i++)
 		if (p->guest[i].fd >= 0)
 			close(p->guest[i].fd);
+	free(p->guest);
 	if (p->listener >= 0)
 		close(p->listener);
 	if (p->epoll >= 0)
@@ -117,8 +120,6 @@ static int open_port(struct perf_port **ret, const struct perf_case *c, uint32_t
 	p->spin = never_sleeps(c) && c->eps <= SPIN_STREAMS;
 	p->sleeps = !never_sleeps(c);
 	p->epoll = p->listener = -1;
-	for (int i = 0; i < TCP_GUESTS; i++)
-		p->guest[i].fd = -1;
 	rc = open_streams(p);
 	if (!rc)
 		rc = fill_content(p);

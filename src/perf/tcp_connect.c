@@ -162,7 +162,7 @@ static struct tcp_guest *seat(struct tcp_port *p)
 {
 	struct tcp_guest *best = &p->guest[0];
 
-	for (int i = 0; i < TCP_GUESTS; i++) {
+	for (uint32_t i = 0; i < p->c.eps + TCP_GUESTS; i++) {
 		if (p->guest[i].fd < 0)
 			return &p->guest[i];
 		if (p->guest[i].since < best->since)
@@ -178,7 +178,7 @@ static int let_in(struct tcp_port *p, struct tcp_guest *guest)
 	const uint8_t *token = guest->hello + TCP_HELLO - TCP_TOKEN;
 	struct rbuf from;
 	uint32_t magic = 0, index = 0;
-	int fd = guest->fd, rc;
+	int fd = guest->fd;
 
 	rbuf_init(&from, guest->hello, TCP_HELLO);
 	buf_get_u32(&from, &magic);
@@ -190,8 +190,7 @@ static int let_in(struct tcp_port *p, struct tcp_guest *guest)
 		return 0;
 	}
 	guest->fd = -1;
-	rc = tcp_adopt(p, s, fd);
-	return rc;
+	return tcp_adopt(p, s, fd);
 }
 
 static int hear(struct tcp_port *p, struct tcp_guest *guest)
@@ -234,7 +233,7 @@ static int meet(struct tcp_port *p)
 {
 	int rc = 0;
 
-	for (int i = 0; i < TCP_GUESTS && !rc; i++)
+	for (uint32_t i = 0; i < p->c.eps + TCP_GUESTS && !rc; i++)
 		if (p->guest[i].fd >= 0)
 			rc = hear(p, &p->guest[i]);
 	if (!rc)
@@ -244,7 +243,7 @@ static int meet(struct tcp_port *p)
 	for (uint32_t i = 0; i < p->c.eps; i++)
 		if (p->stream[i].way != TCP_OPEN)
 			return -EAGAIN;
-	for (int i = 0; i < TCP_GUESTS; i++)
+	for (uint32_t i = 0; i < p->c.eps + TCP_GUESTS; i++)
 		if (p->guest[i].fd >= 0)
 			drop_guest(&p->guest[i]);
 	close(p->listener);

@@ -36,16 +36,15 @@ static inline struct perf_facts facts_of(struct perf_port *port)
 	return facts;
 }
 
-/* Until it fails. */
+/* Until it fails; 0 when it does not, however often. */
 static inline int poll_until(struct perf_port *port)
 {
 	struct perf_event event;
-	int rc;
+	int rc = 0;
 
-	do {
+	for (int i = 0; i < 50000 && rc >= 0; i++)
 		rc = perf_tcp.poll(port, &event, 1);
-	} while (rc >= 0);
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 #endif /* WEFT_PERF_TCP_KIT_H */

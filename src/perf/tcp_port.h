@@ -78,9 +78,9 @@ struct tcp_port {
 	int epoll;
 	int listener; /* -1: none */
 	uint8_t ask[TCP_TOKEN], answer[TCP_TOKEN];
-	bool met; /* the twin's address was read */
-	struct tcp_guest guest[TCP_GUESTS];
-	uint64_t guests; /* so far */
+	bool met;                /* the twin's address was read */
+	struct tcp_guest *guest; /* c.eps + TCP_GUESTS */
+	uint64_t guests;         /* so far */
 
 	struct tcp_stream *stream; /* c.eps */
 	uint32_t polls;

@@ -50,19 +50,20 @@ static void say(int fd, const struct stray *s, uint32_t magic, uint32_t index, b
 	assert_int_equal(send(fd, hello, TCP_HELLO, MSG_NOSIGNAL), TCP_HELLO);
 }
 
-/* The address of an initiator with one stream. */
-static int greet(struct stray *s)
-{
-	static const uint8_t initiator[] = { 'W', 'P', 'T', '1', 1, 0, 0, 0, 0 };
-
-	return perf_tcp.connect(s->target, initiator, sizeof(initiator));
-}
-
 static void drain(int fd, uint32_t bytes)
 {
 	uint8_t buf[64];
 
 	assert_int_equal(recv(fd, buf, bytes, MSG_WAITALL), bytes);
+}
+
+/* With the address of an initiator that has as many streams. */
+static int greet(struct stray *s)
+{
+	uint8_t initiator[] = { 'W', 'P', 'T', '1', 0, 0, 0, 0, 0 };
+
+	initiator[4] = (uint8_t)((const struct tcp_port *)s->target)->c.eps;
+	return perf_tcp.connect(s->target, initiator, sizeof(initiator));
 }
 
 static int join(struct stray *s)
@@ -85,6 +86,30 @@ static void hang_up(int fd)
 	/* The target closed it: the end, or a reset if it had not read all. */
 	assert_true(recv(fd, &byte, 1, 0) <= 0);
 	close(fd);
+}
+
+/* All connections are there before the first hello; the last stream speaks first. */
+static void many_streams_may_be_slow(void **state)
+{
+	struct perf_case c = case_of(PERF_WRITE, 64, 4, 2 * TCP_GUESTS);
+	int fd[2 * TCP_GUESTS];
+	struct stray s;
+
+	(void)state;
+	open_target(&s, &c);
+	for (int i = 0; i < 2 * TCP_GUESTS; i++)
+		fd[i] = call(&s);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(greet(&s), -EAGAIN);
+	for (int i = 2 * TCP_GUESTS - 1; i >= 0; i--)
+		say(fd[i], &s, 0x31545057, (uint32_t)i, true);
+	while (greet(&s) == -EAGAIN)
+		;
+	for (int i = 0; i < 2 * TCP_GUESTS; i++) {
+		drain(fd[i], TCP_TOKEN);
+		close(fd[i]);
+	}
+	perf_tcp.close(s.target);
 }
 
 static void strays_are_turned_away(void **state)
@@ -216,6 +241,7 @@ static void a_twin_that_goes_away(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(many_streams_may_be_slow),
 		cmocka_unit_test(strays_are_turned_away),
 		cmocka_unit_test(frames_are_checked),
 		cmocka_unit_test(wrong_content_is_found),
