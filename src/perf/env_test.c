@@ -210,6 +210,24 @@ static void variables(void **state)
 	assert_null(perf_env_get(&env, "env.FI_ZZ_BIG"));
 }
 
+/* efa would abort the process on this one: libfabric is not asked, no name is marked. */
+static void a_variable_that_aborts(void **state)
+{
+	(void)state;
+	tree_file("class/infiniband/rdmap0s6/node_guid", "1\n");
+	assert_int_equal(setenv("SYSFS_PATH", tree, 1), 0);
+	assert_int_equal(setenv("FI_EFA_MTU_SIZE", "1", 1), 0);
+	assert_int_equal(setenv("FI_ZZ", "2", 1), 0);
+	collect();
+	assert_string_equal(value("env.FI_EFA_MTU_SIZE"), "1");
+	assert_string_equal(value("env.FI_ZZ"), "2");
+	unsetenv("FI_EFA_MTU_SIZE");
+	collect();
+	assert_string_equal(value("env.FI_ZZ"), "[libfabric does not know this name] 2");
+	unsetenv("FI_ZZ");
+	unsetenv("SYSFS_PATH");
+}
+
 static void an_emulated_nic_has_no_line_rate(void **state)
 {
 	(void)state;
@@ -280,6 +298,7 @@ int main(void)
 		CASE(processors),
 		CASE(devices),
 		CASE(variables),
+		CASE(a_variable_that_aborts),
 		CASE(an_emulated_nic_has_no_line_rate),
 		CASE(odd_files),
 		CASE(this_machine),

@@ -5,7 +5,9 @@
 
 #include <rdma/fabric.h>
 
+#include "base/err.h"
 #include "perf/env_parts.h"
+#include "transport/fabric.h"
 
 void perf_fabric_version(char *ret, size_t room)
 {
@@ -17,6 +19,12 @@ void perf_fabric_version(char *ret, size_t room)
 void perf_fabric_params_open(struct perf_fabric_params *params)
 {
 	*params = (struct perf_fabric_params){ 0 };
+	/* The list comes from providers, and efa's aborts the process on some values. Whoever opens
+	 * it says so; here nothing is known. */
+	if (fabric_efa_env(false)) {
+		err_clear();
+		return;
+	}
 	if (fi_getparams(&params->param, &params->count)) {
 		params->param = NULL;
 		params->count = 0;

@@ -62,8 +62,8 @@ static bool untold(const struct tcp_port *p)
 	return false;
 }
 
-/* What epoll knows of new since it was last asked. True: something. */
-static bool look(struct tcp_port *p)
+/* What epoll knows of new since it was last asked. */
+static void look(struct tcp_port *p)
 {
 	struct epoll_event event[PERF_EPS_MAX];
 	int n = epoll_wait(p->epoll, event, PERF_EPS_MAX, 0);
@@ -78,7 +78,6 @@ static bool look(struct tcp_port *p)
 		if (event[i].events & EPOLLOUT)
 			s->writable = true;
 	}
-	return n > 0;
 }
 
 /* Until something happens; a wake from a signal is as good. */
