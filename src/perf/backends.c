@@ -8,6 +8,7 @@ const struct perf_backend *const perf_backends[] = {
 	&perf_model,
 	&perf_fabric,
 	&perf_weft,
+	&perf_tcp,
 	NULL,
 };
 

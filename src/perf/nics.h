@@ -10,14 +10,18 @@ struct perf_nic_reading {
 	struct perf_nic nic[PERF_NICS_MAX]; /* totals since the device came up */
 };
 
+/* Where sysfs is: SYSFS_PATH, as for libibverbs (weft emu sets it), or "/sys". */
+const char *perf_sysfs(void);
+
 /*
- * Reads all RDMA devices under sysfs ("/sys", or a test's root): hw_counters of the device and of
- * port 1. A counter that is absent counts 0; a device that vanishes is left out. Files hold
- * anything: checked.
+ * Reads all RDMA devices under sysfs (NULL: perf_sysfs()), by name: hw_counters of port 1, or of
+ * the device where old drivers keep them, or the standard counters of port 1. A counter that is
+ * absent or not a number counts 0; a device that counts no bytes at all, or vanishes, is left out.
  */
 void perf_nics_read(struct perf_nic_reading *ret, const char *sysfs);
 
-/* The differences, into side->nic; a counter that went back is 0. */
+/* The differences, into side->nic, of the devices that are in both; a counter that went back is 0.
+ */
 void perf_nics_between(struct perf_side *side, const struct perf_nic_reading *from,
 		       const struct perf_nic_reading *to);
 

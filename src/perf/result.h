@@ -24,7 +24,7 @@ struct perf_cpu {
 	double process_sys; /* system alone */
 	double softirq;     /* of the whole machine, above the idle baseline */
 	double machine;     /* everything but idle and iowait, above the idle baseline */
-	double foreign;     /* of others: machine's less the process's; flagged when it is much */
+	double foreign; /* of others: machine's less the process's and softirq's; see gate.def */
 };
 
 /* Bytes that one NIC's own counters saw over the measured time. */
