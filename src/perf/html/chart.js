@@ -43,8 +43,9 @@ function bytes(value) {
 	return `${Number(value).toLocaleString("en")} bytes`;
 }
 
-function color(index) {
-	return getComputedStyle(document.documentElement).getPropertyValue(`--c${index % 8}`).trim();
+/* Number of a series' colour in style.css. */
+function hue(series, index) {
+	return (series.hue === undefined ? index : series.hue) % 8;
 }
 
 function themed(name) {
@@ -52,6 +53,31 @@ function themed(name) {
 }
 
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
+
+/* Range of a logarithmic scale: the values', a value that must be in it, and a share more. */
+function around(margin, also) {
+	return (u, low, high) => {
+		if (also !== undefined)
+			[low, high] = [Math.min(low, also), Math.max(high, also)];
+		if (low === high)
+			[low, high] = [low / 2, high * 2];
+		return [low / (1 + margin), high * (1 + margin)];
+	};
+}
+
+/* Places of the lines of a logarithmic axis, at least space apart: powers of two; 1, 2, 5, 10. */
+function logSplits(base, space) {
+	return (u, axis, low, high) => {
+		const room = (axis ? u.over.clientHeight : u.over.clientWidth) || 400, list = [];
+		const first = Math.floor(Math.log(low) / Math.log(base) + 1e-9), last = Math.ceil(Math.log(high) / Math.log(base) - 1e-9);
+		const unit = room / (Math.log(high / low) / Math.log(base)), step = Math.max(1, Math.ceil(space / unit));
+		const parts = base === 10 && step === 1 && unit > 3 * space ? [1, 2, 5] : [1];
+		for (let power = Math.ceil(first / step) * step; power <= last; power += step)
+			list.push(...parts.map((part) => Number((part * base ** power).toPrecision(12))));
+		const inside = list.filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9));
+		return inside.length > 1 ? inside : [low, high];
+	};
+}
 
 function dashOf(series, index) {
 	return series.dash || DASHES[Math.floor(index / 8) % DASHES.length];
@@ -71,7 +97,7 @@ function swatch(series, index) {
 	svg.setAttribute("aria-hidden", "true");
 	const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
 	for (const [key, value] of Object.entries({ x1: 0, x2: 26, y1: 5, y2: 5, "stroke-width": 3,
-		style: `stroke:var(--c${index % 8})`, "stroke-dasharray": dashOf(series, index).join(" ") }))
+		style: `stroke:var(--c${hue(series, index)})`, "stroke-dasharray": dashOf(series, index).join(" ") }))
 		line.setAttribute(key, value);
 	svg.append(line);
 	return svg;
@@ -94,6 +120,10 @@ class Chart {
 		this.makeLegend();
 		Chart.all.push(this);
 		new ResizeObserver(() => this.resize()).observe(this.plot);
+	}
+
+	color(index) {
+		return themed(`c${hue(this.model.series[index], index)}`);
 	}
 
 	tools() {
@@ -142,20 +172,22 @@ class Chart {
 	options() {
 		const { model } = this, ink = themed("soft"), grid = { stroke: themed("grid"), width: 1 };
 		const font = "12px system-ui, 'DejaVu Sans', sans-serif";
-		const axis = (text, values, splits) => ({ label: text, stroke: ink, grid, ticks: { ...grid, size: 5 }, font, labelFont: font,
-			labelSize: 22, values: (u, list) => list.map((v) => v === null ? "" : values(v)), ...(splits ? { splits } : {}) });
+		const axis = (text, values, log, space, splits) => ({ label: text, stroke: ink, grid, ticks: { ...grid, size: 5 }, font, labelFont: font,
+			labelSize: 20, labelGap: 2, values: (u, list) => list.map((v) => v === null ? "" : values(v)), filter: (u, list) => list,
+			...(log || splits ? { splits: splits || logSplits(log, space) } : {}) });
 		return {
 			width: Math.max(this.plot.clientWidth, 200), height: this.plot.clientWidth < 500 ? 260 : 340,
 			padding: [12, 16, 0, 0], legend: { show: false },
 			cursor: { drag: { x: true, y: false }, points: { size: 8 }, focus: { prox: 24 } },
 			scales: {
-				x: { time: false, distr: model.xLog ? 3 : 1, log: model.xLog || 10, ...(model.xRange ? { range: model.xRange } : {}) },
-				y: { distr: model.yLog ? 3 : 1, log: model.yLog || 10, ...(model.yLog ? {} : { range: this.yRange() }) },
+				x: { time: false, distr: model.xLog ? 3 : 1, log: model.xLog || 10, ...(model.xLog ? { range: around(0.06) } : {}) },
+				y: { distr: model.yLog ? 3 : 1, log: model.yLog || 10, range: model.yLog ? around(model.yMargin || 0.15, model.yAlso) : this.yRange() },
 			},
-			axes: [{ ...axis(model.xTitle, model.xTick), space: 64 }, { ...axis(model.yTitle, model.yTick, model.ySplits), size: 62 }],
+			axes: [{ ...axis(model.xTitle, model.xTick, model.xLog, 64), space: 64, size: 30 },
+				{ ...axis(model.yTitle, model.yTick, model.yLog, 36, model.ySplits), size: 62 }],
 			series: [{}, ...model.series.map((series, index) => ({
-				label: series.name, stroke: color(index), width: 2, dash: dashOf(series, index), spanGaps: true, show: this.shown[index],
-				points: { show: series.x.length < 40 && !series.bare, size: 6, fill: color(index) },
+				label: series.name, stroke: this.color(index), width: 2, dash: dashOf(series, index), spanGaps: true, show: this.shown[index],
+				points: { show: series.x.length < 40 && !series.bare, size: 6, fill: this.color(index) },
 			}))],
 			hooks: { draw: [() => this.drawIntervals()], setCursor: [() => this.moveTip()] },
 		};
@@ -197,7 +229,8 @@ class Chart {
 		ctx.clip();
 		ctx.lineWidth = 1.5 * devicePixelRatio;
 		this.intervals((x) => this.u.valToPos(x, "x", true), (y) => this.u.valToPos(y, "y", true), (x, low, high, index) => {
-			ctx.strokeStyle = color(index);
+			ctx.setLineDash([]);
+			ctx.strokeStyle = this.color(index);
 			ctx.beginPath();
 			ctx.moveTo(x, low);
 			ctx.lineTo(x, high);
@@ -217,8 +250,8 @@ class Chart {
 			if (value === null || !this.shown[index])
 				return null;
 			const low = this.low[index][idx], high = this.high[index][idx];
-			const range = low === null || high === null ? "" : ` [${this.model.y(low)}, ${this.model.y(high)}]`;
-			return el("div", {}, el("i", { style: `background:var(--c${index % 8})` }), el("span", {}, series.name),
+			const range = low === null || high === null ? "" : ` [${number(low)}, ${number(high)}]`;
+			return el("div", {}, el("i", { style: `background:var(--c${hue(series, index)})` }), el("span", {}, series.name),
 				el("strong", {}, this.model.y(value) + range));
 		}).filter(Boolean);
 		this.tip.hidden = !rows.length;
@@ -246,7 +279,7 @@ class Chart {
 		ctx.font = `${12 * scale}px system-ui, sans-serif`;
 		names.forEach(([name, index], row) => {
 			const y = from.height + line * (row + 2.3);
-			ctx.fillStyle = color(index);
+			ctx.fillStyle = this.color(index);
 			ctx.fillRect(14 * scale, y - 6 * scale, 20 * scale, 4 * scale);
 			ctx.fillStyle = themed("ink");
 			ctx.fillText(name, 42 * scale, y);
@@ -305,13 +338,13 @@ class Chart {
 		const area = add(root, "g", { "clip-path": "url(#area)", fill: "none" });
 		for (const index of names) {
 			const points = this.data[0].map((x, i) => [x, this.data[index + 1][i]]).filter(([, y]) => y !== null);
-			add(area, "polyline", { points: points.map(([x, y]) => `${toX(x).toFixed(1)},${toY(y).toFixed(1)}`).join(" "), stroke: color(index),
+			add(area, "polyline", { points: points.map(([x, y]) => `${toX(x).toFixed(1)},${toY(y).toFixed(1)}`).join(" "), stroke: this.color(index),
 				"stroke-width": 2, "stroke-dasharray": dashOf(this.model.series[index], index).join(" ") });
 		}
 		this.intervals(toX, toY, (x, low, high, index) =>
-			add(area, "path", { d: `M${x} ${low}V${high}M${x - 4} ${low}h8M${x - 4} ${high}h8`, stroke: color(index), "stroke-width": 1.5 }));
+			add(area, "path", { d: `M${x} ${low}V${high}M${x - 4} ${low}h8M${x - 4} ${high}h8`, stroke: this.color(index), "stroke-width": 1.5 }));
 		names.forEach((index, row) => {
-			add(root, "line", { x1: L, x2: L + 26, y1: H + 20 * row, y2: H + 20 * row, stroke: color(index), "stroke-width": 3,
+			add(root, "line", { x1: L, x2: L + 26, y1: H + 20 * row, y2: H + 20 * row, stroke: this.color(index), "stroke-width": 3,
 				"stroke-dasharray": dashOf(this.model.series[index], index).join(" ") });
 			add(root, "text", { x: L + 36, y: H + 4 + 20 * row, fill: themed("ink") }, this.model.series[index].name);
 		});

@@ -67,9 +67,29 @@ function chartSection(id, title, sub, model, ...more) {
 	model.series = model.series.filter((series) => series.x.length);
 	if (!model.series.length)
 		return;
+	if (new Set(model.series.flatMap((series) => series.x)).size === 1) {
+		section(id, title, sub, [], bars(model), ...more);
+		return;
+	}
 	const chart = new Chart({ title, ...model }, `weft-perf-${id}`);
 	section(id, title, sub, chart.tools(), chart.figure, ...more);
 	chart.draw();
+}
+
+/* Where there is one size, lines would be points: bars instead. */
+function bars(model) {
+	const rows = model.series.filter((series) => !series.bare), most = Math.max(...rows.map((series) => series.y[0]));
+	return el("div", { class: "bars" }, rows.map((series, index) => {
+		const low = series.low && series.low[0], high = series.high && series.high[0];
+		return el("div", { class: "bar-row" }, el("span", {}, `${series.name}, ${model.x(series.x[0])}`),
+			el("span", { class: "track", "aria-hidden": "true" }, el("i", { style: `width:${100 * series.y[0] / most}%;background:var(--c${hue(series, index)})` })),
+			el("strong", {}, model.y(series.y[0]), low && high ? el("small", {}, ` [${number(low)}, ${number(high)}]`) : null));
+	}));
+}
+
+/* A heading's words stay together, but for what comes behind "here," and "there,". */
+function unbroken(title) {
+	return title.replace(/(?<!here,) /g, "\u00a0");
 }
 
 /* columns: [title, function of a row giving text or node, left-aligned, key of the data attribute]. */
@@ -80,7 +100,7 @@ function table(caption, columns, rows, rowClass) {
 	};
 	return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
 		el("table", {}, el("caption", {}, caption),
-			el("thead", {}, el("tr", {}, columns.map(([title, , left]) => el("th", { scope: "col", class: left || null }, title)))),
+			el("thead", {}, el("tr", {}, columns.map(([title, , left]) => el("th", { scope: "col", class: left || null }, unbroken(title))))),
 			el("tbody", {}, rows.map((row) => el("tr", { class: rowClass ? rowClass(row) : null }, columns.map(cell(row)))))));
 }
 
@@ -122,9 +142,8 @@ function tile(text, value, unitText, more, key) {
 }
 
 function showTiles() {
-	const tiles = [];
 	for (const label of new Set(results.map((r) => r.derived.label))) {
-		const mine = results.filter((r) => valid(r) && r.derived.label === label);
+		const tiles = [], mine = results.filter((r) => valid(r) && r.derived.label === label);
 		const fastest = best(mine.filter((r) => r.case.test === "bw" && r.rate_bytes_per_s.median), (r) => r.rate_bytes_per_s.median);
 		const soonest = best(mine.filter((r) => r.case.test === "lat" && r.p50_ns.median), (r) => -r.p50_ns.median);
 		const most = best(mine.filter((r) => r.case.test === "rate" && r.ops_per_s.median), (r) => r.ops_per_s.median);
@@ -138,9 +157,9 @@ function showTiles() {
 				`${soonest.derived.round_trip ? `there and back; half: ${number(soonest.p50_ns.median / 2e3)} µs; ` : ""}${soonest.case.op}, ${bytes(soonest.case.size)}`, "best-latency"));
 		if (most)
 			tiles.push(tile(`${label}: highest message rate`, number(most.ops_per_s.median / 1e6), "Mop/s", `${most.case.op}, ${bytes(most.case.size)}`, "best-rate"));
+		if (tiles.length)
+			main.append(el("div", { class: "tiles" }, tiles));
 	}
-	if (tiles.length)
-		main.append(el("div", { class: "tiles" }, tiles));
 }
 
 /* --- charts ------------------------------------------------------------------------------------ */
@@ -164,7 +183,7 @@ function showBandwidth() {
 	const series = groupsOf("bw").map((list) => bySize(list, groupName(list[0], all), (r) => gbits(r.rate_bytes_per_s.median),
 		(r) => gbits(r.rate_bytes_per_s.low), (r) => gbits(r.rate_bytes_per_s.high)));
 	if (line && sizes.length)
-		series.push({ name: `line rate, one way: ${number(gbits(line))} Gb/s`, x: [Math.min(...sizes), Math.max(...sizes)], y: [gbits(line), gbits(line)], dash: [2, 4], bare: true });
+		series.push({ name: `line rate, one way: ${number(gbits(line))} Gb/s`, x: [Math.min(...sizes), Math.max(...sizes)], y: [gbits(line), gbits(line)], dash: [2, 4], bare: true, hue: 7 });
 	if (all.length)
 		chartSection("bandwidth", "Bandwidth", "Median of the repeats with its 95 % interval. Gb/s: 10⁹ bits each second. Both ways: the sum of the two directions.",
 			sizeModel(series, "Gb/s", unit("Gb/s")));
@@ -199,7 +218,12 @@ function thin(x, y) {
 }
 
 function share(nines) {
-	return nines >= 1 ? `${(100 - 100 * 10 ** -nines).toFixed(Math.min(Math.max(Math.ceil(nines) - 1, 1), 5))} %` : `${(100 - 100 * 10 ** -nines).toFixed(0)} %`;
+	return `${(100 - 100 * 10 ** -nines).toFixed(Math.min(Math.max(Math.ceil(nines - 1e-6) - 1, 1), 5))} %`;
+}
+
+/* On the axis, at whole nines and at 0 and 50 %. */
+function shareTick(nines) {
+	return `${Number((100 - 100 * 10 ** -nines).toPrecision(7))} %`;
 }
 
 function showLatency() {
@@ -213,7 +237,7 @@ function showLatency() {
 	});
 	chartSection("latency", "Latency", "Share of operations that took at most so long. The upper scale counts nines; a curve ends where fewer than 100 samples remain. The true maximum stands in the tables.",
 		{ xTitle: "µs (logarithmic)", yTitle: "share of operations", x: unit("µs"), y: share, xTick: tick, xLog: 10,
-			yTick: (v) => v === 0 ? "0 %" : share(v), ySplits: (u, axis, low, high) => [0, 0.30103, 1, 2, 3, 4, 5, 6].filter((v) => v >= low - 1e-9 && v <= high),
+			yTick: (v) => v < 0.5 && v > 0 ? "50 %" : shareTick(v), ySplits: (u, axis, low, high) => [0, 0.30103, 1, 2, 3, 4, 5, 6].filter((v) => v >= low - 1e-9 && v <= high),
 			yRange: (low, high) => [0, Math.max(1, high * 1.05)], series });
 }
 
@@ -227,6 +251,8 @@ function showPairs() {
 		const line = lines.get(key);
 		[line.x, line.y, line.low, line.high].forEach((list, i) => list.push([Number(pair.a.case.size), pair.ratio, pair.low, pair.high][i]));
 	}
+	const sizes = [...lines.values()].flatMap((line) => line.x);
+	const even = sizes.length ? [{ name: "no difference", x: [Math.min(...sizes), Math.max(...sizes)], y: [1, 1], dash: [2, 4], bare: true, hue: 7 }] : [];
 	const verdict = (pair) => ({ "-1": `${pair.a.derived.label} better`, 0: "no difference", 1: `${pair.b.derived.label} better`, 2: "cannot be told" })[pair.verdict];
 	const shown = (r) => valid(r) ? (r.case.test === "bw" ? unit("Gb/s")(gbits(r.rate_bytes_per_s.median)) : r.case.test === "rate"
 		? unit("Mop/s")(r.ops_per_s.median / 1e6) : unit("µs")(scaledBy(1e-3)(r.p50_ns.median))) : (r.error ? "failed" : "INVALID");
@@ -236,15 +262,15 @@ function showPairs() {
 		["Ratio", (p) => number(p.ratio), "", "ratio"], ["Interval", (p) => p.low === null ? "n/a" : `[${number(p.low)}, ${number(p.high)}]`],
 		["Verdict", (p) => verdict(p), "l", "verdict"]], pairs);
 	chartSection("against", "Against each other", "Rates: second over first; times: first over second. Above 1 the second is better; an interval that includes 1 means no difference.",
-		{ ...sizeModel([...lines.values()], "ratio", number), yRange: (low, high) => [Math.min(0, low), Math.max(high * 1.08, 1.2)] }, el("h3", {}, "Verdicts"), list);
+		{ ...sizeModel([...lines.values()].concat(even), "ratio (logarithmic)", number), yLog: 2, yAlso: 1, yMargin: 0.3 }, el("h3", {}, "Verdicts"), list);
 }
 
 function showCost() {
-	const rows = (field, factor) => [...groups.values()].filter((list) => IS_RATE[list[0].case.test]).flatMap((list) => ["here", "there"].map((side) => ({
-		...bySize(list, `${groupName(list[0], ofTest(list[0].case.test))} (${list[0].case.test}), ${side}`, (r) => scaledBy(factor)(r.derived[`cost_${side}`][field])),
-		dash: side === "there" ? [6, 4] : [] })));
-	chartSection("cost", "Processor time", "Seconds of processor time of the whole machine for each GB (10⁹ bytes) moved, above the idle baseline: the process, the kernel and soft interrupts. Each end has its own line.",
-		{ ...sizeModel(rows("machine_s_per_gb", 1).filter((series) => series.y.some((v) => v > 0)), "s/GB (logarithmic)", unit("s/GB")), yLog: 10 });
+	const test = ofTest("bw").length ? "bw" : "rate";
+	const lines = groupsOf(test).flatMap((list, hueOf) => ["here", "there"].map((side) => ({
+		...bySize(list, `${groupName(list[0], ofTest(test))}, ${side}`, (r) => r.derived[`cost_${side}`].machine_s_per_gb), hue: hueOf, dash: side === "there" ? [6, 4] : [] })));
+	chartSection("cost", "Processor time", "Seconds of processor time of the whole machine for each GB (10⁹ bytes) moved, above the idle baseline: the process, the kernel and soft interrupts. Whole lines: here; dashed: there.",
+		{ ...sizeModel(lines.filter((series) => series.y.some((v) => v > 0)), "s/GB (logarithmic)", unit("s/GB")), yLog: 10 });
 }
 
 /* One result at a time: rate in each slice of time, a line for each repeat. */
@@ -287,7 +313,9 @@ function state(r) {
 		return el("span", { class: "badge bad" }, "INVALID");
 	if (r.flags.length)
 		return el("span", { class: "badge warn" }, `${r.flags.length} flagged`);
-	return el("span", { class: "badge good" }, r.reached || !r.wanted ? "ok" : "interval not reached");
+	if (r.wanted && !r.reached)
+		return el("span", { class: "badge" }, "not reached");
+	return el("span", { class: "badge good" }, "ok");
 }
 
 function percentile(r, name) {
@@ -295,20 +323,26 @@ function percentile(r, name) {
 	return found && found.ns !== null ? number(found.ns / 1e3) : "n/a";
 }
 
+/* What stands in one line of a chart, together and by size. */
+function sorted(list) {
+	const order = [...groups.keys()];
+	return [...list].sort((a, b) => order.indexOf(groupKey(a)) - order.indexOf(groupKey(b)) || a.case.size - b.case.size);
+}
+
 function showFigures() {
-	const common = [["Bytes", (r) => Number(r.case.size).toLocaleString("en"), "", "size"], ["Over", (r) => r.derived.label, "l"], ["Operation", (r) => `${r.case.op}${r.case.bidir ? ", both ways" : ""}`, "l"]];
+	const common = [["Bytes", (r) => Number(r.case.size).toLocaleString("en"), "", "size"], ["Over", (r) => r.derived.label, "l"], ["Operation", (r) => `${r.case.op}${r.case.bidir ? ", both ways" : ""}`, "l"], ["State", state, "l", "state"]];
 	const cost = [["CPU here, s/GB", (r) => number(r.derived.cost_here.machine_s_per_gb), "", "cpu-here"], ["CPU there, s/GB", (r) => number(r.derived.cost_there.machine_s_per_gb), "", "cpu-there"],
 		["CPU here, µs/op", (r) => number(r.derived.cost_here.machine_us_per_op)], ["CPU there, µs/op", (r) => number(r.derived.cost_there.machine_us_per_op)]];
 	const rates = [...common, ["Gb/s", (r) => number(gbits(r.rate_bytes_per_s.median)), "", "gbits"], ["GB/s", (r) => number(scaledBy(1e-9)(r.rate_bytes_per_s.median)), "", "gbytes"],
 		["95 %, Gb/s", (r) => interval(r.rate_bytes_per_s, 8 / 1e9)], ["Mop/s", (r) => number(scaledBy(1e-6)(r.ops_per_s.median)), "", "mops"], ["Of line rate", (r) => percent(r.derived.share_of_line_rate), "", "line"],
-		["Repeats", (r) => String(r.rate_bytes_per_s.n)], ...cost, ["Settings", settings, "l"], ["State", state, "l", "state"]];
+		["Repeats", (r) => String(r.rate_bytes_per_s.n)], ...cost, ["Settings", settings, "l"]];
 	const times = [...common, ["p50, µs", (r) => number(scaledBy(1e-3)(r.p50_ns.median)), "", "p50"], ["95 %, µs", (r) => interval(r.p50_ns, 1e-3)],
 		...["p90", "p99", "p99.9", "p99.99"].map((name) => [`${name}, µs`, (r) => percentile(r, name), "", name]),
 		["Maximum, µs", (r) => r.latency && Number(r.latency.count) ? number(Number(r.latency.max_ns) / 1e3) : "n/a", "", "max"], ["Mean, µs", (r) => number(scaledBy(1e-3)(r.derived.mean_ns))],
 		["Sd, µs", (r) => number(scaledBy(1e-3)(r.derived.sd_ns))], ["Samples", (r) => r.latency ? Number(r.latency.count).toLocaleString("en") : "n/a"], ["Asked op/s", (r) => r.case.test === "open" ? number(r.case.rate) : "n/a"],
-		["Repeats", (r) => String(r.p50_ns.n)], ...cost.slice(2), ["Settings", settings, "l"], ["State", state, "l", "state"]];
+		["Repeats", (r) => String(r.p50_ns.n)], ...cost.slice(2), ["Settings", settings, "l"]];
 	const titles = { bw: "Bandwidth", rate: "Message rate", lat: "Latency", open: "Latency at a given rate, from when each was due", setup: "Connection set-up", reg: "Registration of memory" };
-	const tables = Object.entries(titles).map(([test, title]) => [title, ofTest(test), IS_RATE[test] ? rates : times]).filter(([, list]) => list.length);
+	const tables = Object.entries(titles).map(([test, title]) => [title, ofTest(test), IS_RATE[test] ? rates : times]).map(([title, list, columns]) => [title, sorted(list), columns]).filter(([, list]) => list.length);
 	section("figures", "All figures", "Medians of the repeats. n/a: too few samples for that percentile, or nothing to tell.", [],
 		...tables.map(([title, list, columns]) => table(title, columns, list, (r) => valid(r) ? null : "invalid")));
 }
