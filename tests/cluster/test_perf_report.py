@@ -187,8 +187,10 @@ chart.u.setScale("x", { min: 4096, max: 65536 });
 setTimeout(() => {
 	note("zoomed", Math.round(chart.u.scales.x.max));
 	[...document.querySelectorAll("#bandwidth .tools button")].find((b) => b.textContent === "Reset zoom").click();
-	note("reset", chart.u.scales.x.max > 1000000);
-	note("png", chart.u.ctx.canvas.toDataURL().length);
+	setTimeout(() => {
+		note("reset", chart.u.scales.x.max > 1000000);
+		note("png", chart.picture().toDataURL().length);
+	}, 200);
 	note("label", chart.plot.getAttribute("aria-label"));
 	note("light", getComputedStyle(document.body).backgroundColor);
 	document.getElementById("theme").click();

@@ -54,9 +54,11 @@ function themed(name) {
 
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
 
-/* Range of a logarithmic scale: the values', a value that must be in it, and a share more. */
+/* Range of a logarithmic scale: the values', a value that must be in it, and a share more; what is zoomed to, as it is. */
 function around(margin, also) {
-	return (u, low, high) => {
+	return (u, low, high, key) => {
+		if (key === "x" && (low !== u.data[0][0] || high !== u.data[0][u.data[0].length - 1]))
+			return [low, high];
 		if (also !== undefined)
 			[low, high] = [Math.min(low, also), Math.max(high, also)];
 		if (low === high)
@@ -264,7 +266,8 @@ class Chart {
 		this.tip.style.top = `${over.offsetTop + Math.min(top, over.clientHeight - 20) + 10}px`;
 	}
 
-	png() {
+	/* The chart with its title and legend. */
+	picture() {
 		const from = this.u.ctx.canvas, scale = devicePixelRatio, canvas = el("canvas"), line = 20 * scale;
 		const names = this.model.series.map((series, index) => [series.name, index]).filter(([, index]) => this.shown[index]);
 		canvas.width = from.width;
@@ -284,7 +287,11 @@ class Chart {
 			ctx.fillStyle = themed("ink");
 			ctx.fillText(name, 42 * scale, y);
 		});
-		canvas.toBlob((blob) => save(`${this.name}.png`, blob), "image/png");
+		return canvas;
+	}
+
+	png() {
+		this.picture().toBlob((blob) => save(`${this.name}.png`, blob), "image/png");
 	}
 
 	svg() {
