@@ -72,7 +72,8 @@ static const struct perf_field cpu_fields[] = {
 	    "of the whole machine, above the idle baseline, seconds"),
 	ROW(perf_cpu, "machine_s", DOUBLE, machine,
 	    "all but idle and iowait, above the idle baseline, seconds"),
-	ROW(perf_cpu, "foreign_s", DOUBLE, foreign, "machine_s less process_s, seconds"),
+	ROW(perf_cpu, "foreign_s", DOUBLE, foreign,
+	    "of others: machine_s less process_s and softirq_s, seconds"),
 };
 static const struct perf_object cpu_object = { .name = "cpu",
 					       .what = "processor time over the measured time",
@@ -101,6 +102,8 @@ static const struct perf_field side_fields[] = {
 	ARRAY(perf_side, "nics", INSIDE, nic, nics, PERF_NICS_MAX, &nic_object, "NIC counters"),
 	ROW(perf_side, "ways", TEXT, ways, "device and provider of the endpoints"),
 	ROW(perf_side, "retransmits", U64, retransmits, "tcp: segments sent again"),
+	ROW(perf_side, "longest_gap_ns", U64, longest_gap_ns,
+	    "longest time in which a thread of the tester did not run"),
 	ROW(perf_side, "is_tcp", BOOL, is_tcp, "TCP_INFO answered on every stream"),
 	ROW(perf_side, "wrong", BOOL, wrong, "validate: some content was wrong"),
 };
@@ -117,6 +120,7 @@ static const struct perf_field run_fields[] = {
 	ROW(perf_run, "latency", HIST, latency, "test open: from when each was due"),
 	ROW(perf_run, "closed", HIST, closed, "test open: from when each was posted"),
 	ROW(perf_run, "late", U64, late, "test open: operations posted after they were due"),
+	ROW(perf_run, "duplicates", U64, duplicates, "ends of operations that were not under way"),
 	ROW(perf_run, "slice_ns", U64, slice_ns, "length of a slice of time"),
 	ARRAY(perf_run, "slices", NUMBERS, slice, slices, 10000000, NULL,
 	      "bytes done in each slice of the measured time; null: not kept"),

@@ -86,7 +86,8 @@ bool perf_is_time(const struct perf_case *c)
 
 bool perf_round_trip(const struct perf_case *c)
 {
-	return c->test == PERF_LAT && c->op != PERF_READ;
+	return (c->test == PERF_LAT || c->test == PERF_OPEN) &&
+	       (c->op == PERF_SEND || c->op == PERF_WRITE_IMM);
 }
 
 const struct perf_median *perf_main_figure(const struct perf_result *r)

@@ -32,7 +32,7 @@ double perf_run_p50(const struct perf_run *run);
 
 /* Is it time that is measured (less is better), not a rate? */
 bool perf_is_time(const struct perf_case *c);
-/* Is a latency that of a message and its answer, so that half of it is one way? */
+/* Is a latency that of a message and its answer (perf/measure.h), so that half of it is one way? */
 bool perf_round_trip(const struct perf_case *c);
 /* The figure that the case is about: rate, ops or p50. */
 const struct perf_median *perf_main_figure(const struct perf_result *r);

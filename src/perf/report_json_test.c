@@ -53,6 +53,7 @@ static void assert_same_run(const struct perf_run *a, const struct perf_run *b)
 	assert_int_equal(a->warm_ops, b->warm_ops);
 	assert_int_equal(a->warm_stable, b->warm_stable);
 	assert_int_equal(a->late, b->late);
+	assert_int_equal(a->duplicates, b->duplicates);
 	assert_int_equal(a->error, b->error);
 	assert_string_equal(a->why, b->why);
 	assert_same_hist(a->latency, b->latency);

@@ -86,6 +86,8 @@ static void plant_rate(struct perf_result *r, uint64_t ops, double cpu)
 		plant_side(&run->here, done, r->c.size, cpu);
 		plant_side(&run->there, 0, 0, cpu * 2);
 		run->there.landed = run->here.bytes;
+		run->there.longest_gap_ns = 12345;
+		run->duplicates = i;
 		plant_nic(&run->here, "rdmap0s6", run->here.bytes, 0);
 		plant_nic(&run->there, "rdmap0s6", 0, run->here.bytes);
 		run->warm_ns = 200000000;
@@ -175,12 +177,12 @@ static void add_fact(struct perf_env *env, const char *name, const char *value)
 static void plant_env(struct perf_env *env, const char *host, const char *governor)
 {
 	env->line_rate = 6.25e9;
-	add_fact(env, "host", host);
+	add_fact(env, "hostname", host);
 	add_fact(env, "instance_type", "m6i.metal");
 	add_fact(env, "kernel", "6.1.0-30-amd64");
 	add_fact(env, "cpu", "Intel Xeon Platinum 8375C, 2 sockets, 64 cores");
 	add_fact(env, "governor", governor);
-	add_fact(env, "libfabric", "2.1.0");
+	add_fact(env, "library.libfabric", "2.1.0");
 	add_fact(env, "env.FI_PROVIDER", "efa");
 }
 

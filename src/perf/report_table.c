@@ -205,11 +205,19 @@ static void put_flags(FILE *file, const struct perf_result *r)
 		put_note(file, r, "INVALID", "", "no reason was recorded", "");
 }
 
+static bool is_flagged(const struct perf_result *r, const char *gate)
+{
+	for (uint32_t i = 0; i < r->flags; i++)
+		if (r->flag[i].gate && !strcmp(r->flag[i].gate, gate))
+			return true;
+	return false;
+}
+
 static void put_missing(FILE *file, const struct perf_result *r)
 {
 	if (r->error)
 		return;
-	if (!r->reached && r->wanted > 0)
+	if (!r->reached && r->wanted > 0 && !is_flagged(r, "not_reached"))
 		perf_put_linesf(
 			file, "     ",
 			"%llu bytes: the interval is %s of the median to either side, %s was "

@@ -24,7 +24,7 @@ struct perf_cpu {
 	double process_sys; /* system alone */
 	double softirq;     /* of the whole machine, above the idle baseline */
 	double machine;     /* everything but idle and iowait, above the idle baseline */
-	double foreign;     /* of others: machine's less the process's; flagged when it is much */
+	double foreign; /* of others: machine's less the process's and softirq's; see gate.def */
 };
 
 /* Bytes that one NIC's own counters saw over the measured time. */
@@ -43,6 +43,7 @@ struct perf_side {
 	struct perf_nic nic[PERF_NICS_MAX];
 	char ways[PERF_TEXT_MAX];
 	uint64_t retransmits;
+	uint64_t longest_gap_ns; /* of all its threads, see perf_measured */
 	bool is_tcp, wrong;
 };
 
@@ -66,6 +67,7 @@ struct perf_run {
 	struct hist *latency;         /* ns; open loop: from when each was due. NULL: none */
 	struct hist *closed;          /* open loop: from when each was posted. NULL: none */
 	uint64_t late;                /* open loop: operations posted after they were due */
+	uint64_t duplicates;          /* ends of operations that were not under way */
 	uint64_t *slice; /* bytes done in each slice_ns of the measured time, or NULL */
 	uint64_t slice_ns;
 	uint32_t slices;

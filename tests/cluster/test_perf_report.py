@@ -169,7 +169,7 @@ def test_page_shows_the_planted_figures(tmp_path):
     assert set(dom.keyed["verdict"]) == {"EFA better"}
     flags = "\n".join(dom.keyed["flag"])
     assert "above_line_rate 12.5 GB/s is above the line rate" in flags
-    assert "Remedy: look at which way it took" in flags
+    assert "Remedy: look" in flags
     assert "repeat 4 failed" in flags and "not reached" in flags
 
 

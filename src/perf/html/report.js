@@ -113,7 +113,7 @@ function fact(side, name) {
 
 function sideText(side) {
 	const line = report[side].line_rate_bytes_per_s;
-	return [fact(side, "host"), fact(side, "instance_type"), fact(side, "kernel") && `kernel ${fact(side, "kernel")}`,
+	return [fact(side, "hostname"), fact(side, "instance_type"), fact(side, "kernel") && `kernel ${fact(side, "kernel")}`,
 		line ? `line rate ${number(line * 8 / 1e9)} Gb/s (${number(line / 1e9)} GB/s)` : "line rate not known"].filter(Boolean).join(", ");
 }
 
@@ -357,7 +357,7 @@ function showFlags() {
 	const items = results.flatMap((r) => [
 		...(r.error ? [{ r, kind: "bad", word: "FAILED", why: r.why, remedy: "" }] : []),
 		...r.flags.map((flag, i) => ({ r, kind: flag.how === "invalid" ? "bad" : flag.how === "flagged" ? "warn" : "", word: flag.how === "invalid" ? "INVALID" : flag.how, gate: flag.gate, why: flag.why, remedy: r.derived.remedies[i] })),
-		...(r.wanted && !r.reached && !r.error ? [{ r, kind: "", word: "not reached", why: `The interval is ${percent(r.derived.half_interval)} of the median to either side; ${percent(r.wanted)} was asked for.`, remedy: "" }] : []),
+		...(r.wanted && !r.reached && !r.error && !r.flags.some((flag) => flag.gate === "not_reached") ? [{ r, kind: "", word: "not reached", why: `The interval is ${percent(r.derived.half_interval)} of the median to either side; ${percent(r.wanted)} was asked for.`, remedy: "" }] : []),
 		...r.runs.flatMap((run, i) => run.error ? [{ r, kind: "warn", word: `repeat ${i + 1} failed`, why: run.why, remedy: "" }] : []),
 	]);
 	section("flags", "Flags", items.length ? "What makes a figure doubtful, and what to do." : "Nothing was flagged.", [],
@@ -390,7 +390,7 @@ function showNotes() {
 	const notes = [["Units", "Gb/s: 10⁹ bits each second. GB/s: 10⁹ bytes each second. µs: 10⁻⁶ seconds. Mop/s: 10⁶ operations each second."],
 		["Repeats and intervals", "Each figure is the median of its repeats. The interval holds the true median with 95 % confidence, without assuming any distribution. Nothing was dropped."],
 		["Percentiles", "Given only where at least 100 samples lie beyond them; the maximum is the true one."],
-		["Latency", "Test lat: a message and its answer; half of it is the time one way only if both ways take the same. Test open: from when each operation was due, so that waiting behind a slow one counts; \"from posting\" leaves that out."],
+		["Latency", "Tests lat and open, send and writeimm: a message and its answer; half of it is the time one way only if both ways take the same. Write and read: until the operation has ended. Test open: from when each operation was due, so that waiting behind a slow one counts; \"from posting\" leaves that out."],
 		["Processor time", "Of the whole machine above its idle baseline, so that the kernel's work on other cores counts. Bytes are those of both directions, the same for both ends: the two costs can be added."]];
 	section("notes", "How to read this", null, [], el("dl", { class: "notes" }, notes.flatMap(([name, text]) => [el("dt", {}, name), el("dd", {}, text)])));
 }
