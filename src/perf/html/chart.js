@@ -185,7 +185,7 @@ class Chart {
 				x: { time: false, distr: model.xLog ? 3 : 1, log: model.xLog || 10, ...(model.xLog ? { range: around(0.06) } : {}) },
 				y: { distr: model.yLog ? 3 : 1, log: model.yLog || 10, range: model.yLog ? around(model.yMargin || 0.15, model.yAlso) : this.yRange() },
 			},
-			axes: [{ ...axis(model.xTitle, model.xTick, model.xLog, 64), space: 64, size: 30 },
+			axes: [{ ...axis(model.xTitle, model.xTick, model.xLog, 76), space: 64, size: 30 },
 				{ ...axis(model.yTitle, model.yTick, model.yLog, 36, model.ySplits), size: 62 }],
 			series: [{}, ...model.series.map((series, index) => ({
 				label: series.name, stroke: this.color(index), width: 2, dash: dashOf(series, index), spanGaps: true, show: this.shown[index],
