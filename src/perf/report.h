@@ -9,11 +9,13 @@
 
 /*
  * Each writes the whole report. 0, or -EIO with err_set() when the file cannot take it (a full
- *disk). table		at most 100 columns; flags and what was not reached below it json
- *schema: docs/perf-json.md; all sizes, histograms (sparse), environment, flags csv
- *the columns of the performance guide, a row for each size fabtests	"bytes iters total time
- *MB/sec usec/xfer Mxfers/sec", as fabtests prints them perftest	"#bytes #iterations ...", as
- *perftest prints them, with right arithmetic html		one file that needs nothing else
+ * disk).
+ *   table     at most 100 columns; flags and what was not reached below it
+ *   json      schema: docs/perf-json.md; all sizes, histograms (sparse), environment, flags
+ *   csv       the columns of performance guides, a row for each size
+ *   fabtests  "bytes iters total time MB/sec usec/xfer Mxfers/sec", as fabtests prints them
+ *   perftest  "#bytes #iterations ...", as perftest prints them, with right arithmetic
+ *   html      one file that needs nothing else
  */
 int perf_write_table(const struct perf_report *report, FILE *file);
 int perf_write_json(const struct perf_report *report, FILE *file);
@@ -42,12 +44,18 @@ struct perf_pair {
 
 /* Pairs the results of equal cases. Returns how many; frees with free(). -ENOMEM. */
 int perf_pair(const struct perf_report *a, const struct perf_report *b, struct perf_pair **ret);
-/* The table of weft perf diff; tolerance as a share. Returns 0, or 1 when something is worse than
- * that. */
+/*
+ * The table of weft perf diff; tolerance as a share. Returns 1 when something is worse than that
+ * (beyond its interval, or it failed or is invalid now), else 0; -EINVAL with err_set() when the
+ * reports have no case in common, -EIO, -ENOMEM.
+ */
 int perf_write_diff(const struct perf_report *a, const struct perf_report *b, double tolerance,
 		    FILE *file);
 
-/* The table of weft perf compare: report holds the results of both back ends. */
+/*
+ * The table of weft perf compare: report holds the results of both. a, b: a back end, a provider,
+ * or both with a colon between. -EINVAL with err_set() when nothing was measured over both.
+ */
 int perf_write_compare(const struct perf_report *report, const char *a, const char *b, FILE *file);
 
 #endif /* WEFT_PERF_REPORT_H */

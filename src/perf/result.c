@@ -29,5 +29,6 @@ void perf_report_free(struct perf_report *report)
 	free(report->result);
 	free(report->here.fact);
 	free(report->there.fact);
+	free(report->texts);
 	memset(report, 0, sizeof(*report));
 }

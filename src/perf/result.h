@@ -121,6 +121,7 @@ struct perf_report {
 	bool interrupted; /* ended by a signal: what was measured until then */
 	struct perf_result *result;
 	uint32_t results;
+	char *texts; /* owned: what command and gates point to when the report was read; or NULL */
 };
 
 void perf_run_free(struct perf_run *run);
