@@ -13,8 +13,6 @@
 
 #define LOOK_NS   NSEC_PER_MSEC         /* how often this side's threads are looked at */
 #define STATUS_NS (100 * NSEC_PER_MSEC) /* the other side's */
-/* Loops that nothing comes to fail by themselves, after PERF_STALL_NS. */
-#define DRAIN_NS (PERF_STALL_NS + NSEC_PER_SEC)
 
 /* How far the server's threads are. */
 struct there {
@@ -164,7 +162,6 @@ static int measure(struct perf_session *session, struct perf_crew *crew, struct 
 /* Nothing is under way any more when it returns, and the threads have ended. */
 static int stop(struct perf_session *session, struct perf_crew *crew, struct there *there)
 {
-	uint64_t deadline_ns = clock_deadline(clock_ns(), DRAIN_NS);
 	uint32_t others = crew->c.bidir ? crew->threads : 0;
 	int rc = 0;
 
@@ -172,9 +169,9 @@ static int stop(struct perf_session *session, struct perf_crew *crew, struct the
 	/* A target goes on serving while we drain; with bidir it has to drain, too. */
 	if (crew->c.bidir)
 		rc = tell(session, "stop");
+	/* However long it takes: a loop to which nothing comes fails by itself. */
 	while (!rc &&
-	       (atomic_load(&crew->phases.drained) < crew->threads || there->drained < others) &&
-	       clock_ns() < deadline_ns)
+	       (atomic_load(&crew->phases.drained) < crew->threads || there->drained < others))
 		rc = look(session, crew, there, crew->c.bidir);
 	if (!rc && !crew->c.bidir)
 		rc = tell(session, "stop");
@@ -219,8 +216,11 @@ static int run_threads(struct perf_session *session, const struct perf_case *c,
 		return rc;
 	rc = conduct(session, crew, ret);
 	/* What this side's threads say is nearer to the cause than what the server saw of it. */
-	if (rc && perf_crew_failure(crew) && !session->talk.broken)
-		rc = perf_crew_failure(crew);
+	if (rc && !session->talk.broken) {
+		int failed = perf_crew_failure(crew);
+
+		rc = failed ? failed : rc;
+	}
 	perf_crew_close(crew);
 	return rc;
 }

@@ -89,6 +89,8 @@ void perf_crew_side(struct perf_crew *crew, const struct perf_idle *idle, struct
 		ret->ops += measured->ops;
 		ret->bytes += measured->bytes;
 		ret->landed += measured->landed;
+		if (measured->longest_gap_ns > ret->longest_gap_ns)
+			ret->longest_gap_ns = measured->longest_gap_ns;
 		crew->backend->facts(crew->thread[i].port, &facts);
 		add_facts(ret, &facts);
 	}

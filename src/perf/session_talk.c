@@ -18,6 +18,8 @@
 
 #define TALK_ROOM (2 * PERF_ADDRESS_MAX + 4096)
 #define CODE_MAX  4096
+/* Far more than a case takes; the reader's memory can be a thousand times the text. */
+#define CASE_BYTES (64 << 10)
 
 int perf_talk_init(struct perf_talk *talk, struct perf_wire *wire, uint64_t timeout_ns,
 		   const volatile int *stop)
@@ -220,6 +222,9 @@ int perf_talk_report(const struct perf_talk *talk, const struct perf_message *me
 	struct perf_report report;
 	int rc;
 
+	if (results && !runs && message->text_len > CASE_BYTES)
+		return err_set(-WEFT_EMESSAGE, "%s sent a case of %zu bytes", talk->wire.peer,
+			       message->text_len);
 	if (!message->text_len)
 		return err_set(-WEFT_EMESSAGE, "%s sent no report with a message", talk->wire.peer);
 	rc = perf_read_json_text(&report, talk->wire.peer, message->text, message->text_len);
