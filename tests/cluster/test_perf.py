@@ -143,6 +143,7 @@ def test_sizes_by_range(server):
     assert [result["case"]["size"] for result in results] == [64, 128, 256, 512, 1024, 96]
 
 
+@pytest.mark.full
 def test_what_the_printed_formats_are(tmp_path):
     for name, first in (("table", b"command:"), ("fabtests", b"bytes"), ("perftest", b" #bytes"), ("csv", b"")):
         result = run([*PERF, "run", "--backend", "loop", "--iters", "1000", "--warm", "1ms", "--repeats", "1",
@@ -459,6 +460,7 @@ def test_options_that_do_not_go_together(args, pattern):
     refused(USAGE, pattern, *args)
 
 
+@pytest.mark.full
 def test_limits_are_said_and_never_kept_to_in_silence(server):
     for args, pattern in (
         (["--backend", "tcp", "--size", "2GiB"], "size"),
@@ -483,6 +485,7 @@ def test_the_server_keeps_to_its_own_devices_and_memory():
     server.stop()
 
 
+@pytest.mark.full
 def test_a_full_disk_is_told(tmp_path):
     for option in ("--json", "--csv", "--html"):
         result = run([*PERF, "run", *ALONE, option, "/dev/full"])
