@@ -40,9 +40,10 @@ def number(text):
     return int(eval(re.sub(r"(?<=\d)[uUlL]+", "", text), {"__builtins__": {}}))  # pylint: disable=eval-used
 
 
-def read(program):
-    """Options of a program, its commands, and those of them that must have an argument."""
-    text = (ROOT / "programs" / program / f"{program}.def").read_text(encoding="utf-8")
+def read(program, table=None):
+    """Options of a program, its commands, and those of them that must have an argument. table: its file, if another."""
+    text = (ROOT / "programs" / program / f"{table or program}.def").read_text(encoding="utf-8")
+    text = re.sub(r"^(CASE|REPORT)_OPT\(", "OPT(", text, flags=re.M)
     options, commands, command = [], {}, ""
     for kind, body in re.findall(r"^(OPT\w*)\((.*?)\)$", text, re.M | re.S):
         fields = literals(body)

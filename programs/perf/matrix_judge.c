@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who meets whom, and who is slow. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "perf/matrix.h"
+
+/* So many standard deviations, told from the median distance, a slow host is off as well. */
+#define FAR          3
+#define MAD_TO_SIGMA 1.4826
+
+uint32_t matrix_rounds(uint32_t hosts)
+{
+	return hosts < 2 ? 0 : hosts - !(hosts & 1);
+}
+
+/* The circle: one seat is fixed, the others move on by one with each round; with an odd number of
+ * hosts who sits opposite of the empty seat waits. */
+uint32_t matrix_round(uint32_t hosts, uint32_t round, struct matrix_pair *ret)
+{
+	uint32_t seats = hosts + (hosts & 1), n = 0, a, b;
+
+	for (uint32_t i = 0; i < seats / 2; i++) {
+		a = i ? (round + i) % (seats - 1) : seats - 1;
+		b = (round + seats - 1 - i) % (seats - 1);
+		if (a >= hosts || b >= hosts)
+			continue;
+		/* Who asks changes, so that the work does. */
+		ret[n++] = (struct matrix_pair){ .a = round & 1 ? b : a, .b = round & 1 ? a : b };
+	}
+	return n;
+}
+
+static int by_value(const void *x, const void *y)
+{
+	double a = *(const double *)x, b = *(const double *)y;
+
+	return (a > b) - (a < b);
+}
+
+static double median_of(double *values, uint32_t n)
+{
+	qsort(values, n, sizeof(*values), by_value);
+	if (!n)
+		return NAN;
+	return n & 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+static void judge_host(struct matrix *matrix, uint32_t index, double *values)
+{
+	struct matrix_host *host = &matrix->host[index];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < matrix->pairs; i++) {
+		const struct matrix_pair *pair = &matrix->pair[i];
+
+		if (pair->done && !pair->error && (pair->a == index || pair->b == index))
+			values[n++] = pair->value;
+	}
+	host->pairs = n;
+	host->median = median_of(values, n);
+	host->low = n ? values[0] : NAN;
+	host->high = n ? values[n - 1] : NAN;
+}
+
+int matrix_judge(struct matrix *matrix)
+{
+	double *values = calloc(matrix->hosts + 1, sizeof(*values)), spread;
+	uint32_t n = 0;
+
+	if (!values)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < matrix->hosts; i++)
+		judge_host(matrix, i, values);
+	for (uint32_t i = 0; i < matrix->hosts; i++)
+		if (matrix->host[i].pairs)
+			values[n++] = matrix->host[i].median;
+	matrix->median = median_of(values, n);
+	for (uint32_t i = 0; i < n; i++)
+		values[i] = fabs(values[i] - matrix->median);
+	spread = FAR * MAD_TO_SIGMA * median_of(values, n);
+	free(values);
+	/* Of two hosts nobody can tell which is the slow one. */
+	for (uint32_t i = 0; matrix->hosts > 2 && i < matrix->hosts; i++) {
+		struct matrix_host *host = &matrix->host[i];
+
+		host->slow = host->pairs && host->median < matrix->median * (1 - matrix->slow) &&
+			     host->median < matrix->median - spread;
+	}
+	return 0;
+}
