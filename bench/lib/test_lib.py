@@ -229,7 +229,8 @@ class Bounds(unittest.TestCase):
             self.assertLessEqual(max(map(len, late.tables([result]))), table.WIDTH)
         result = {"provider": "tcp", "operation": "write", "disturbed": 1, "bound": pages.BOUND,
                   "verdict": "NOT MET", "ratio": stats.spread([1e-6, 1, 1e6]),
-                  "runs": [{"scattered": line(1e-4, 1), "contiguous": line(123456.7, 1)}]}
+                  "runs": [{"scattered": line(1e-4, 1), "contiguous": line(123456.7, 1),
+                            "plain": line(123456.7, 1)}]}
         self.assertLessEqual(max(map(len, pages.tables([result]))), table.WIDTH)
 
 

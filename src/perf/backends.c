@@ -4,12 +4,7 @@
 #include <string.h>
 
 const struct perf_backend *const perf_backends[] = {
-	&perf_loop,
-	&perf_model,
-	&perf_fabric,
-	&perf_weft,
-	&perf_tcp,
-	NULL,
+	&perf_loop, &perf_model, &perf_fabric, &perf_weft, &perf_tcp, NULL,
 };
 
 const struct perf_backend *perf_backend_find(const char *name)
