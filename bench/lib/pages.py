@@ -19,7 +19,9 @@ def plain(provider, mode, seconds, build):
     """The plain loop with the engine's window, over as many pages as the batch has."""
     case = engine.Case(provider, mode, SIZE, engine.window_of(SIZE),
                        engine.delivery_of(provider, mode, engine.libfabric_version()))
-    return [*engine.command("raw", case, seconds, build), "--buffers", PAGES, "--scattered"]
+    # Long enough that every page was used before: in a virtual machine a first use is slow.
+    return [*engine.command("raw", case, seconds, build), "--buffers", PAGES, "--scattered",
+            "--warm", 3]
 
 
 def measure(provider, mode, seconds, repeats, build):
