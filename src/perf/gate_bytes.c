@@ -48,6 +48,24 @@ bool gate_above_line_rate(const struct gate_at *at, char *why)
 	return true;
 }
 
+static double longer(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * Bytes of an initiator that one end may count in its measured time and the other not: what is in
+ * flight when the time begins and when it ends, and what moved while one end did not look.
+ */
+static double at_edges(const struct perf_case *c, const struct perf_side *from,
+		       const struct perf_side *to)
+{
+	double window = (double)c->size * c->window * c->eps * c->threads;
+	double gaps = (double)(from->longest_gap_ns + to->longest_gap_ns);
+
+	return 2 * window + per_second(from->bytes, from->ns) * gaps / 1e9;
+}
+
 struct moved {
 	double nic, app; /* bytes that left this side: as its NICs say, as the application says */
 	uint64_t ops;
@@ -69,8 +87,10 @@ static bool nics_saw_less(const struct gate_at *at, const struct perf_side *side
 			  const struct perf_side *other, const char *where, char *why)
 {
 	struct moved moved = moved_from(at->c, side, other);
+	double edges = at->c->op == PERF_READ ? at_edges(at->c, other, side)
+					      : at_edges(at->c, side, other);
 
-	if (!side->nics || moved.app <= 0 || moved.nic >= moved.app * (1 - NIC_SHARE))
+	if (!side->nics || moved.app <= 0 || moved.nic >= moved.app * (1 - NIC_SHARE) - edges)
 		return false;
 	snprintf(why, PERF_TEXT_MAX, "%s: the application sent %.3f GB, the NICs %.3f GB (%.1f %%)",
 		 where, moved.app / 1e9, moved.nic / 1e9, 100 * moved.nic / moved.app);
@@ -212,15 +232,18 @@ static bool disagree(const struct gate_at *at, const struct perf_side *from,
 		     const struct perf_side *to, const char *where, char *why)
 {
 	const struct perf_case *c = at->c;
-	double done = (double)from->bytes, landed = (double)to->landed, off = landed - done;
-	double window = (double)c->size * c->window * c->eps * c->threads;
-	double room = ENDS_SHARE * done + 2 * window;
+	double done = (double)from->bytes, landed = (double)to->landed, off;
+	double room = ENDS_SHARE * longer(done, landed) + at_edges(c, from, to);
 
 	if (!strcmp(c->backend, "tcp"))
 		room += (double)STREAM_HELD * c->eps * c->threads;
 	/* One-sided writes land without a sound. */
 	if (c->op == PERF_WRITE && to->landed == 0)
 		return false;
+	/* In the time of the one that sent. */
+	if (from->ns && to->ns)
+		landed *= (double)from->ns / (double)to->ns;
+	off = landed - done;
 	if (off <= room && off >= -room)
 		return false;
 	snprintf(why, PERF_TEXT_MAX, "%s sent %.3f GB, the other end got %.3f GB", where,

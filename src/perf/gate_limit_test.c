@@ -27,6 +27,19 @@ static void limits_are_where_they_are_said_to_be(void **state)
 	reset();
 	s.run[0].there.landed = s.run[0].here.bytes * 97 / 100;
 	expect("ends_disagree");
+	/* Ends that did not measure for the same time, or did not look for a while. */
+	reset();
+	s.run[0].there.landed = s.run[0].here.bytes * 80 / 100;
+	s.run[0].there.ns = s.run[0].here.ns * 80 / 100;
+	expect(NULL);
+	reset();
+	s.run[0].there.landed = s.run[0].here.bytes * 97 / 100;
+	s.run[0].there.longest_gap_ns = s.run[0].here.ns / 100;
+	expect(NULL);
+	reset();
+	s.run[0].here.nic[0].tx_bytes = s.run[0].here.bytes * 94 / 100;
+	s.run[0].here.longest_gap_ns = s.run[0].here.ns / 50;
+	expect(NULL);
 	/* A latency is disturbed by less than a bandwidth. */
 	reset();
 	s.run[0].here.longest_gap_ns = 2000000;

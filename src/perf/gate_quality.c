@@ -122,6 +122,34 @@ bool gate_own_gap(const struct gate_at *at, char *why)
 	return true;
 }
 
+bool gate_nothing_done(const struct gate_at *at, char *why)
+{
+	if (at->c->test == PERF_SETUP || at->c->test == PERF_REG)
+		return false;
+	EACH_RUN(run, at)
+	{
+		if (run->here.ops || run->there.ops)
+			continue;
+		snprintf(why, PERF_TEXT_MAX, "in %.3f s of a repeat", (double)run->here.ns / 1e9);
+		return true;
+	}
+	return false;
+}
+
+bool gate_duplicates(const struct gate_at *at, char *why)
+{
+	uint64_t duplicates = 0;
+
+	EACH_RUN(run, at)
+	{
+		duplicates += run->duplicates;
+	}
+	if (!duplicates)
+		return false;
+	snprintf(why, PERF_TEXT_MAX, "%llu of them", (unsigned long long)duplicates);
+	return true;
+}
+
 bool gate_late(const struct gate_at *at, char *why)
 {
 	uint64_t late = 0, ops = 0;
@@ -130,8 +158,10 @@ bool gate_late(const struct gate_at *at, char *why)
 		return false;
 	EACH_RUN(run, at)
 	{
+		/* What was never posted is late, too, and among the latencies only. */
 		late += run->late;
-		ops += run->here.ops;
+		ops += run->latency && run->latency->count > run->here.ops ? run->latency->count
+									   : run->here.ops;
 	}
 	if ((double)late <= LATE_SHARE * (double)ops)
 		return false;

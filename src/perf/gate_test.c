@@ -27,6 +27,16 @@ static void trip_shm_used(void)
 	strcpy(s.run[1].there.ways, "efa rdmap0s6-rdm, shm");
 }
 
+static void trip_nothing_done(void)
+{
+	s.run[1].here.ops = s.run[1].here.bytes = s.run[1].there.landed = 0;
+}
+
+static void trip_duplicates(void)
+{
+	s.run[1].duplicates = 7;
+}
+
 static void trip_ends_disagree(void)
 {
 	s.run[1].there.landed = 5 * GB;
@@ -123,6 +133,8 @@ static void (*const trips[])(void) = {
 
 /* Text that the reason has to hold: the figures. */
 static const char *const reasons[][2] = {
+	{ "nothing_done", "in 1.000 s" },
+	{ "duplicates", "7 of them" },
 	{ "above_line_rate", "6.00 GB/s" },
 	{ "nic_bytes", "5.000 GB" },
 	{ "other_nic", "rdmap16s6 carried 3.000 GB" },
