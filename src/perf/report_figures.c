@@ -133,10 +133,9 @@ struct perf_label perf_label(const struct perf_report *report, const struct perf
 		snprintf(label.text, sizeof(label.text), "TCP");
 		return label;
 	}
-	if (strcmp(r->c.backend, "fabric"))
+	/* "tcp" alone would be taken for sockets. */
+	if (strcmp(r->c.backend, "fabric") != 0 || strncmp(provider, "efa", 3) != 0)
 		mine = r->c.backend;
-	else if (!*provider)
-		provider = r->c.backend;
 	if (!strncmp(provider, "efa", 3)) {
 		nic = report->emulated ? "emulated EFA" : "EFA";
 		provider += 3;

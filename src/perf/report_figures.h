@@ -48,7 +48,8 @@ double perf_line_share(const struct perf_report *report, const struct perf_resul
 struct perf_label {
 	char text[2 * PERF_NAME_MAX];
 };
-/* What was measured, for a legend or a column: "EFA", "emulated EFA", "TCP", "weft tcp". */
+/* What was measured, for a legend or a column: "EFA", "emulated EFA", "TCP", "fabric tcp", "weft
+ * tcp". */
 struct perf_label perf_label(const struct perf_report *report, const struct perf_result *r);
 /* Back end's layer in words; its name, when this program does not know it. */
 const char *perf_layer(const struct perf_result *r);
