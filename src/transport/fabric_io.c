@@ -280,8 +280,6 @@ int fabric_poll(struct port *port, struct event *events)
 		drain_eq(port);
 	if (port->sockets_ns)
 		fabric_sockets_look(port);
-	if (!room)
-		return n;
 	forget_errno();
 	rc = fi_cq_read(port->cq, entries, room);
 	if (rc == -FI_EAGAIN)
