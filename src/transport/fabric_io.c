@@ -308,7 +308,7 @@ int fabric_wait_fd(struct port *port, int *ret_fd)
 
 	if (port->fd < 0)
 		return -EOPNOTSUPP;
-	if (port->rx_repost)
+	if (port->rx_repost || port->copied_head != port->copied_tail)
 		return -EAGAIN;
 	forget_errno();
 	if (fi_trywait(port->fabric, &fid, 1) != 0)
