@@ -13,10 +13,11 @@
 #include "perf/env.h"
 #include "perf/perf.h"
 #include "perf/report.h"
+#include "perf/report_figures.h"
 
 static void show_progress(void *ctx, const struct perf_result *result, uint32_t index)
 {
-	const struct perf_median *median = perf_repeat_main(result);
+	const struct perf_median *median = perf_main_figure(result);
 	const struct measuring *m = ctx;
 	const struct perf_case *c = &result->c;
 

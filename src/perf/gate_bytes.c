@@ -16,11 +16,6 @@
 /* Bytes that the kernel may hold of a TCP stream, both ends together. */
 #define STREAM_HELD (12 << 20)
 
-static double per_second(uint64_t bytes, uint64_t ns)
-{
-	return ns ? (double)bytes * 1e9 / (double)ns : 0;
-}
-
 static bool is_stream(const struct perf_case *c)
 {
 	return c->test == PERF_BW || c->test == PERF_RATE;
@@ -36,9 +31,9 @@ bool gate_above_line_rate(const struct gate_at *at, char *why)
 		return false;
 	EACH_RUN(run, at)
 	{
-		rate = per_second(run->here.bytes, run->here.ns);
+		rate = perf_per_second(run->here.bytes, run->here.ns);
 		most = rate > most ? rate : most;
-		rate = per_second(run->there.bytes, run->there.ns);
+		rate = perf_per_second(run->there.bytes, run->there.ns);
 		most = rate > most ? rate : most;
 	}
 	if (most <= line * LINE_SHARE)
@@ -63,7 +58,7 @@ static double at_edges(const struct perf_case *c, const struct perf_side *from,
 	double window = (double)c->size * c->window * c->eps * c->threads;
 	double gaps = (double)(from->longest_gap_ns + to->longest_gap_ns);
 
-	return 2 * window + per_second(from->bytes, from->ns) * gaps / 1e9;
+	return 2 * window + perf_per_second(from->bytes, from->ns) * gaps / 1e9;
 }
 
 struct moved {

@@ -13,29 +13,8 @@
 #include "perf/backend.h"
 #include "perf/gate.h"
 #include "perf/measure.h"
+#include "perf/report_figures.h"
 #include "perf/stats.h"
-
-static double per_second(uint64_t amount, uint64_t ns)
-{
-	return ns ? (double)amount * 1e9 / (double)ns : 0;
-}
-
-static double rate_of(const struct perf_run *run)
-{
-	return per_second(run->here.bytes, run->here.ns) +
-	       per_second(run->there.bytes, run->there.ns);
-}
-
-static double ops_of(const struct perf_run *run)
-{
-	return per_second(run->here.ops, run->here.ns) + per_second(run->there.ops, run->there.ns);
-}
-
-static double p50_of(const struct perf_run *run)
-{
-	return run->latency && run->latency->count ? (double)hist_percentile(run->latency, 50)
-						   : NAN;
-}
 
 static uint32_t collect(const struct perf_result *result, double (*value)(const struct perf_run *),
 			double *values)
@@ -52,28 +31,13 @@ static uint32_t collect(const struct perf_result *result, double (*value)(const 
 	return n;
 }
 
-const struct perf_median *perf_repeat_main(const struct perf_result *result)
-{
-	switch (result->c.test) {
-	case PERF_LAT:
-	case PERF_OPEN:
-	case PERF_SETUP:
-	case PERF_REG:
-		return &result->p50;
-	case PERF_RATE:
-		return &result->ops;
-	case PERF_BW:
-	case PERF_TESTS:
-		break;
-	}
-	return &result->rate;
-}
-
 static double (*main_value(const struct perf_result *result))(const struct perf_run *)
 {
-	const struct perf_median *median = perf_repeat_main(result);
+	const struct perf_median *median = perf_main_figure(result);
 
-	return median == &result->p50 ? p50_of : median == &result->ops ? ops_of : rate_of;
+	return median == &result->p50   ? perf_run_p50
+	       : median == &result->ops ? perf_run_ops
+					: perf_run_rate;
 }
 
 /* Medians of what there is so far. values: room for all runs. */
@@ -81,23 +45,11 @@ static void summarize(struct perf_result *result, double *values)
 {
 	double width;
 
-	result->rate = perf_median_of(values, collect(result, rate_of, values));
-	result->ops = perf_median_of(values, collect(result, ops_of, values));
-	result->p50 = perf_median_of(values, collect(result, p50_of, values));
-	width = perf_median_width(perf_repeat_main(result));
+	result->rate = perf_median_of(values, collect(result, perf_run_rate, values));
+	result->ops = perf_median_of(values, collect(result, perf_run_ops, values));
+	result->p50 = perf_median_of(values, collect(result, perf_run_p50, values));
+	width = perf_median_width(perf_main_figure(result));
 	result->reached = width <= result->wanted;
-}
-
-static int add_hist(struct hist **into, const struct hist *from)
-{
-	if (!from)
-		return 0;
-	if (!*into)
-		*into = calloc(1, sizeof(**into));
-	if (!*into)
-		return err_set(-ENOMEM, "no memory for a histogram");
-	hist_merge(*into, from);
-	return 0;
 }
 
 static int finish(struct perf_result *result, double *values, const struct perf_repeat *how)
@@ -114,9 +66,9 @@ static int finish(struct perf_result *result, double *values, const struct perf_
 			continue;
 		}
 		good++;
-		rc = add_hist(&result->latency, run->latency);
+		rc = perf_hist_add(&result->latency, run->latency);
 		if (!rc)
-			rc = add_hist(&result->closed, run->closed);
+			rc = perf_hist_add(&result->closed, run->closed);
 	}
 	if (rc)
 		return rc;

@@ -28,7 +28,4 @@ struct perf_repeat {
  */
 int perf_repeat_cases(struct perf_result *results, uint32_t n, const struct perf_repeat *how);
 
-/* The median that a test is about: of p50 for latencies, of ops for rates, else of rate. */
-const struct perf_median *perf_repeat_main(const struct perf_result *result);
-
 #endif /* WEFT_PERF_REPEAT_H */

@@ -11,6 +11,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+
+#include "perf/report_figures.h"
 // clang-format on
 
 #define MAX 8
@@ -73,7 +75,7 @@ static void what_is_steady_needs_no_more_than_an_interval(void **state)
 	assert_int_equal(result.error, 0);
 	assert_int_equal(result.runs, 6);
 	assert_true(result.reached);
-	assert_ptr_equal(perf_repeat_main(&result), &result.p50);
+	assert_ptr_equal(perf_main_figure(&result), &result.p50);
 	assert_true(fabs(result.p50.median - 6000) <= 6);
 	assert_true(result.p50.low <= result.p50.median && result.p50.high >= result.p50.median);
 	assert_non_null(result.latency);
@@ -91,7 +93,7 @@ static void too_few_repeats_do_not_reach_it(void **state)
 	assert_int_equal(result.runs, 3);
 	assert_false(result.reached);
 	assert_true(isnan(result.rate.low));
-	assert_ptr_equal(perf_repeat_main(&result), &result.rate);
+	assert_ptr_equal(perf_main_figure(&result), &result.rate);
 	assert_true(result.rate.median > 0 && result.ops.median > 0);
 	perf_result_free(&result);
 }

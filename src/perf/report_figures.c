@@ -52,24 +52,20 @@ void perf_costs(const struct perf_result *r, struct perf_cost *here, struct perf
 	cost_of(there, &at_there, bytes, ops);
 }
 
-static double per_second(uint64_t amount, uint64_t ns)
-{
-	return ns ? (double)amount * 1e9 / (double)ns : 0;
-}
-
 double perf_run_rate(const struct perf_run *run)
 {
 	if (run->error || !(run->here.ns || run->there.ns))
 		return NAN;
-	return per_second(run->here.bytes, run->here.ns) +
-	       per_second(run->there.bytes, run->there.ns);
+	return perf_per_second(run->here.bytes, run->here.ns) +
+	       perf_per_second(run->there.bytes, run->there.ns);
 }
 
 double perf_run_ops(const struct perf_run *run)
 {
 	if (run->error || !(run->here.ns || run->there.ns))
 		return NAN;
-	return per_second(run->here.ops, run->here.ns) + per_second(run->there.ops, run->there.ns);
+	return perf_per_second(run->here.ops, run->here.ns) +
+	       perf_per_second(run->there.ops, run->there.ns);
 }
 
 double perf_run_p50(const struct perf_run *run)
@@ -95,11 +91,6 @@ const struct perf_median *perf_main_figure(const struct perf_result *r)
 	if (perf_is_time(&r->c))
 		return &r->p50;
 	return r->c.test == PERF_RATE ? &r->ops : &r->rate;
-}
-
-double perf_median_half(const struct perf_median *m)
-{
-	return m->median > 0 ? (m->high - m->low) / 2 / m->median : NAN;
 }
 
 static double line_rate(const struct perf_report *report)

@@ -36,8 +36,6 @@ bool perf_is_time(const struct perf_case *c);
 bool perf_round_trip(const struct perf_case *c);
 /* The figure that the case is about: rate, ops or p50. */
 const struct perf_median *perf_main_figure(const struct perf_result *r);
-/* Half the interval's width as a share of the median; NaN without an interval. */
-double perf_median_half(const struct perf_median *m);
 
 /*
  * Share of the line rate of the slower machine; of both directions, when both send. NaN: no line

@@ -201,7 +201,7 @@ static void put_derived(struct json *json, const struct perf_report *report,
 	json_string(json, "label", perf_label(report, r).text);
 	json_bool(json, "round_trip", perf_round_trip(&r->c));
 	json_double(json, "share_of_line_rate", perf_line_share(report, r));
-	json_double(json, "half_interval", perf_median_half(perf_main_figure(r)));
+	json_double(json, "half_interval", perf_median_width(perf_main_figure(r)));
 	json_double(json, "mean_ns", latency && latency->count ? hist_mean(latency) : NAN);
 	json_double(json, "sd_ns", latency && latency->count ? hist_stddev(latency) : NAN);
 	put_percentiles(json, "percentiles", latency);

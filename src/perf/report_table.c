@@ -223,7 +223,7 @@ static void put_missing(FILE *file, const struct perf_result *r)
 			"%llu bytes: the interval is %s of the median to either side, %s was "
 			"asked for: not reached with %u repeats",
 			(unsigned long long)r->c.size,
-			perf_percent(perf_median_half(perf_main_figure(r))).text,
+			perf_percent(perf_median_width(perf_main_figure(r))).text,
 			perf_percent(r->wanted).text, perf_main_figure(r)->n);
 	for (uint32_t i = 0; i < r->runs; i++)
 		if (r->run[i].error)

@@ -1,8 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/result.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/err.h"
+
+int perf_hist_add(struct hist **into, const struct hist *from)
+{
+	if (!from)
+		return 0;
+	if (!*into)
+		*into = calloc(1, sizeof(**into));
+	if (!*into)
+		return err_set(-ENOMEM, "no memory for a histogram");
+	hist_merge(*into, from);
+	return 0;
+}
 
 void perf_run_free(struct perf_run *run)
 {

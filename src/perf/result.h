@@ -124,6 +124,15 @@ struct perf_report {
 	char *texts; /* owned: what command and gates point to when the report was read; or NULL */
 };
 
+/* 0 when no time has passed. */
+static inline double perf_per_second(uint64_t amount, uint64_t ns)
+{
+	return ns ? (double)amount * 1e9 / (double)ns : 0;
+}
+
+/* Adds what from holds to *into, which is made when it is NULL. from NULL: nothing. -ENOMEM. */
+int perf_hist_add(struct hist **into, const struct hist *from);
+
 void perf_run_free(struct perf_run *run);
 void perf_result_free(struct perf_result *result);
 void perf_report_free(struct perf_report *report);

@@ -100,18 +100,6 @@ void perf_crew_side(struct perf_crew *crew, const struct perf_idle *idle, struct
 	add_nics(crew, ret);
 }
 
-static int merge(struct hist **into, const struct hist *from)
-{
-	if (!from)
-		return 0;
-	if (!*into)
-		*into = calloc(1, sizeof(**into));
-	if (!*into)
-		return err_set(-ENOMEM, "no memory for a histogram");
-	hist_merge(*into, from);
-	return 0;
-}
-
 /* The slices until the first thread's measured time was over. */
 static int merge_slices(struct perf_crew *crew, struct perf_run *ret)
 {
@@ -149,9 +137,9 @@ int perf_crew_run(struct perf_crew *crew, struct perf_run *ret)
 		ret->warm_stable &= measured->warm_stable;
 		ret->late += measured->late;
 		ret->duplicates += measured->duplicates;
-		rc = merge(&ret->latency, measured->latency);
+		rc = perf_hist_add(&ret->latency, measured->latency);
 		if (!rc)
-			rc = merge(&ret->closed, measured->closed);
+			rc = perf_hist_add(&ret->closed, measured->closed);
 	}
 	return rc ? rc : merge_slices(crew, ret);
 }
