@@ -54,19 +54,6 @@ static int check_transfer(const struct weft_batch *batch, const struct weft_regi
 	return 0;
 }
 
-/* What check_transfer() checks, for the case that all is well. */
-static inline bool fits(const struct weft_batch *batch, const struct weft_region *region,
-			uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
-			uint64_t len, uint32_t need)
-{
-	return region && remote && region->weft == batch->weft && remote->weft == batch->weft &&
-	       state_of(batch) == BATCH_IDLE && batch->count < batch->capacity &&
-	       len <= region->len && offset <= region->len - len && len <= remote->length &&
-	       remote_offset <= remote->length - len && remote->access & need &&
-	       !atomic_load_explicit(&region->closing, memory_order_relaxed) &&
-	       !atomic_load_explicit(&remote->status, memory_order_relaxed);
-}
-
 /* Of the kind and with the flags of the last group. Its index. */
 static inline int put(struct weft_batch *batch, struct weft_region *region, uint64_t offset,
 		      struct weft_remote *remote, uint64_t remote_offset, uint64_t len)
@@ -109,14 +96,34 @@ static inline bool lies_in(uint64_t offset, uint64_t len, const _Atomic uint64_t
 	return len <= room && offset <= room - len;
 }
 
+/* Whether two spans lie within what may be used, and the batch takes one more. */
+static inline bool has_room(const struct weft_batch *batch, const struct weft_region *region,
+			    uint64_t offset, const struct weft_remote *remote,
+			    uint64_t remote_offset, uint64_t len)
+{
+	return lies_in(offset, len, &region->open) && lies_in(remote_offset, len, &remote->open) &&
+	       batch->next != batch->end;
+}
+
+/* Whether check_transfer() need not look: nothing that it refuses is the case. No bytes lie within
+ * whatever is closed, too, so it looks at those. */
+static inline bool is_fine(const struct weft_batch *batch, const struct weft_region *region,
+			   uint64_t offset, const struct weft_remote *remote,
+			   uint64_t remote_offset, uint64_t len, uint32_t need)
+{
+	return region && remote && region->weft == batch->weft && remote->weft == batch->weft &&
+	       remote->access & need && len &&
+	       has_room(batch, region, offset, remote, remote_offset, len);
+}
+
 /* Whether it is like the last one, which was looked at closely, and can be added too. */
 static inline bool joins(const struct weft_batch *batch, const struct weft_region *region,
 			 uint64_t offset, const struct weft_remote *remote, uint64_t remote_offset,
 			 uint64_t len, uint8_t kind, uint32_t flags)
 {
 	return region == batch->region[kind] && remote == batch->remote && flags == batch->asked &&
-	       len - 1 < batch->longest && lies_in(offset, len, &region->open) &&
-	       lies_in(remote_offset, len, &remote->open) && batch->next != batch->end;
+	       len - 1 < batch->longest &&
+	       has_room(batch, region, offset, remote, remote_offset, len);
 }
 
 /* The first of a group, and what is to be refused. One with an immediate is a group by itself. */
@@ -130,7 +137,7 @@ static inline int add_first(struct weft_batch *batch, struct weft_region *region
 
 	if (flags & ~(uint32_t)(WEFT_WITH_IMM | WEFT_SOURCE_ONLY))
 		return err_set(-EINVAL, "unknown flags 0x%x", flags);
-	if (!fits(batch, region, offset, remote, remote_offset, len, need)) {
+	if (!is_fine(batch, region, offset, remote, remote_offset, len, need)) {
 		rc = check_transfer(batch, region, offset, remote, remote_offset, len, need);
 		if (rc)
 			return rc == -EINVAL || rc == -EBUSY ? rc : engine_refuse(batch->weft, rc);
