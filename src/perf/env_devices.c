@@ -7,6 +7,7 @@
 
 #include "perf/env_parts.h"
 #include "perf/nics.h"
+#include "transport/fabric.h"
 
 static void add_driver(struct env_at *at, const char *module)
 {
@@ -69,7 +70,7 @@ static void add_network(struct env_at *at, const char *dir, const char *net)
 
 void env_devices(struct env_at *at)
 {
-	struct env_at sysfs = { .env = at->env, .root = perf_sysfs(), .full = at->full };
+	struct env_at sysfs = { .env = at->env, .root = fabric_sysfs(), .full = at->full };
 	int n;
 
 	add_driver(at, "efa");

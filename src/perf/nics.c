@@ -14,26 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "transport/fabric.h"
+
 #define IB_UNIT 4 /* port_xmit_data and port_rcv_data count words of four bytes */
-
-/* Reads a counter. False: it is not there, or not a number of 64 bits. */
-static bool read_counter(int dir, const char *name, uint64_t *ret)
-{
-	char text[32], *end;
-	ssize_t n;
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0 || text[0] < '0' || text[0] > '9')
-		return false;
-	text[n] = '\0';
-	errno = 0;
-	*ret = strtoull(text, &end, 10);
-	return !errno && (*end == '\n' || end == text + n);
-}
 
 struct device {
 	int port, old, standard; /* directories, or -1 */
@@ -42,8 +25,8 @@ struct device {
 /* Old drivers keep the port's counters among the device's. */
 static bool counter(const struct device *d, const char *name, uint64_t *ret)
 {
-	return (d->port >= 0 && read_counter(d->port, name, ret)) ||
-	       (d->old >= 0 && read_counter(d->old, name, ret));
+	return (d->port >= 0 && nic_read_counter(d->port, name, ret)) ||
+	       (d->old >= 0 && nic_read_counter(d->old, name, ret));
 }
 
 static bool add(const struct device *d, const char *name, uint64_t *sum)
@@ -68,7 +51,7 @@ static bool payload(const struct device *d, uint64_t *sum, const char *message, 
 
 static bool words(const struct device *d, const char *name, uint64_t *ret)
 {
-	if (d->standard < 0 || !read_counter(d->standard, name, ret))
+	if (d->standard < 0 || !nic_read_counter(d->standard, name, ret))
 		return false;
 	*ret *= IB_UNIT;
 	return true;
@@ -121,13 +104,6 @@ static int no_dots(const struct dirent *entry)
 	return entry->d_name[0] != '.' && strlen(entry->d_name) < PERF_NAME_MAX;
 }
 
-const char *perf_sysfs(void)
-{
-	const char *path = getenv("SYSFS_PATH");
-
-	return path && *path ? path : "/sys";
-}
-
 void perf_nics_read(struct perf_nic_reading *ret, const char *sysfs)
 {
 	struct dirent **entry = NULL;
@@ -135,7 +111,7 @@ void perf_nics_read(struct perf_nic_reading *ret, const char *sysfs)
 	int dir, n;
 
 	ret->nics = 0;
-	snprintf(path, sizeof(path), "%s/class/infiniband", sysfs ? sysfs : perf_sysfs());
+	snprintf(path, sizeof(path), "%s/class/infiniband", sysfs ? sysfs : fabric_sysfs());
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return;

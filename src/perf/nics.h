@@ -10,11 +10,8 @@ struct perf_nic_reading {
 	struct perf_nic nic[PERF_NICS_MAX]; /* totals since the device came up */
 };
 
-/* Where sysfs is: SYSFS_PATH, as for libibverbs (weft emu sets it), or "/sys". */
-const char *perf_sysfs(void);
-
 /*
- * Reads all RDMA devices under sysfs (NULL: perf_sysfs()), by name: hw_counters of port 1, or of
+ * Reads all RDMA devices under sysfs (NULL: fabric_sysfs()), by name: hw_counters of port 1, or of
  * the device where old drivers keep them, or the standard counters of port 1. A counter that is
  * absent or not a number counts 0; a device that counts no bytes at all, or vanishes, is left out.
  */

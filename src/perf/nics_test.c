@@ -2,6 +2,7 @@
 #include "perf/nics.h"
 
 #include "perf/fake_tree.h"
+#include "transport/fabric.h"
 
 #define IB "class/infiniband/"
 
@@ -206,7 +207,7 @@ static void sysfs_is_where_the_environment_says(void **state)
 	perf_nics_read(&r, NULL);
 	assert_int_equal(r.nics, 1);
 	assert_int_equal(setenv("SYSFS_PATH", "", 1), 0);
-	assert_string_equal(perf_sysfs(), "/sys");
+	assert_string_equal(fabric_sysfs(), "/sys");
 	unsetenv("SYSFS_PATH");
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What sysfs knows of RDMA devices: the counters that they keep, and where they are. */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,21 +11,22 @@
 
 #include "transport/fabric.h"
 
-static bool read_value(int dir, const char *name, uint64_t *ret)
+bool nic_read_counter(int dir, const char *name, uint64_t *ret)
 {
-	char text[32] = "", *end;
+	char text[32], *end;
 	ssize_t n;
-	int fd;
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
-	if (n <= 0)
+	if (n <= 0 || text[0] < '0' || text[0] > '9')
 		return false;
+	text[n] = '\0';
+	errno = 0;
 	*ret = strtoull(text, &end, 10);
-	return end != text && (*end == '\n' || *end == '\0');
+	return !errno && (*end == '\n' || end == text + n);
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -56,7 +58,7 @@ int nic_counters(const char *nic, void (*fn)(void *ctx, const char *name, uint64
 	for (i = 0; i < count; i++) {
 		/* "lifespan" says how long the kernel keeps the values. */
 		if (strcmp(entries[i]->d_name, "lifespan") != 0 &&
-		    read_value(dir, entries[i]->d_name, &value)) {
+		    nic_read_counter(dir, entries[i]->d_name, &value)) {
 			fn(ctx, entries[i]->d_name, value);
 			found++;
 		}

@@ -265,6 +265,9 @@ extern const struct provider providers[];
 const struct provider *provider_find(const char *name);
 const struct provider *provider_by_number(uint8_t number);
 
+/* Reads a counter, a file of dir. False: it is not there, or not a number of 64 bits. */
+bool nic_read_counter(int dir, const char *name, uint64_t *ret);
+
 /* Calls fn with each counter of an RDMA device's port 1, as the kernel has them now, in the order
  * of their names. Returns how many there were; 0 also for a device that has or is none. */
 int nic_counters(const char *nic, void (*fn)(void *ctx, const char *name, uint64_t value),
