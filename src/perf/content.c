@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/content.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "base/err.h"
 #include "base/hash.h"
 
 #define NO_ZEROS 0x0101010101010101ull
@@ -30,6 +33,16 @@ static uint64_t word_at(uint64_t i, uint64_t start, uint64_t size, uint32_t slot
 	if (i == 0 && size >= sizeof(word))
 		word = (word & ~SLOT_MASK) | slot_word(slot);
 	return word;
+}
+
+int content_map(void **ret, uint64_t len, const char *what)
+{
+	*ret = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+		    -1, 0);
+	if (*ret == MAP_FAILED)
+		return err_set(-ENOMEM, "%llu bytes %s: %s", (unsigned long long)len, what,
+			       strerror(errno));
+	return 0;
 }
 
 void content_fill(void *p, uint64_t size, uint64_t seed, uint64_t key, uint32_t slot)

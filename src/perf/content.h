@@ -12,6 +12,9 @@
 
 #define CONTENT_SLOTS_MAX 4096
 
+/* Fresh memory, zero, with its pages there; munmap() ends it. -ENOMEM; what: of the error. */
+int content_map(void **ret, uint64_t len, const char *what);
+
 enum content_state {
 	CONTENT_RIGHT,
 	CONTENT_UNTOUCHED, /* zero throughout */

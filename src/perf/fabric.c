@@ -146,8 +146,6 @@ static void pfab_facts(struct perf_port *perf_port, struct perf_facts *ret)
 static int pfab_reg(struct perf_port *perf_port, uint64_t len, uint64_t *ret_reg_ns,
 		    uint64_t *ret_dereg_ns)
 {
-	const uint64_t access =
-		FI_READ | FI_WRITE | FI_REMOTE_READ | FI_REMOTE_WRITE | FI_SEND | FI_RECV;
 	struct pfab_port *port = port_of(perf_port);
 	const struct pfab_rail *rail = &port->rail[0];
 	uint64_t start, middle;
@@ -155,22 +153,16 @@ static int pfab_reg(struct perf_port *perf_port, uint64_t len, uint64_t *ret_reg
 	void *memory;
 	int rc;
 
-	memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
-		      -1, 0);
-	if (memory == MAP_FAILED)
-		return err_set(-ENOMEM, "%llu bytes to register: %s", (unsigned long long)len,
-			       strerror(errno));
+	rc = content_map(&memory, len, "to register");
+	if (rc)
+		return rc;
 	start = clock_ns();
 	/* Where the application chooses keys: none of the port's own. */
-	rc = fi_mr_reg(rail->domain, memory, len, access, 0, 1ull << 32 | port->index, 0, &mr,
-		       NULL);
+	rc = pfab_register(rail, memory, len, 1ull << 32 | port->index, "to register", &mr);
 	middle = clock_ns();
 	if (rc) {
 		munmap(memory, len);
-		return err_prefix(pfab_failed(rail->info, "fi_mr_reg", rc) == -ENOMEM
-					  ? -WEFT_EMEMLOCK
-					  : -WEFT_EPROVIDER,
-				  "%llu bytes", (unsigned long long)len);
+		return rc;
 	}
 	*ret_reg_ns = middle - start;
 	middle = clock_ns();

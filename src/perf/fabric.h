@@ -154,6 +154,10 @@ uint64_t pfab_flags(const struct pfab_choice *choice, const struct perf_case *c)
  * pfab_close_objects() is called all the same. */
 int pfab_open_objects(struct pfab_port *port);
 void pfab_close_objects(struct pfab_port *port);
+/* Registers memory for all that a port does; what: of the error. -WEFT_EMEMLOCK, -WEFT_EPROVIDER.
+ */
+int pfab_register(const struct pfab_rail *rail, void *memory, uint64_t len, uint64_t key,
+		  const char *what, struct fid_mr **ret);
 /* -WEFT_EPROVIDER or -ENOMEM: call, device, libfabric's text. rc: libfabric's, negative. */
 int pfab_failed(const struct fi_info *info, const char *call, int rc);
 

@@ -163,29 +163,36 @@ static void place_memory(struct pfab_port *port)
 	}
 }
 
-static int open_memory(struct pfab_port *port)
+int pfab_register(const struct pfab_rail *rail, void *memory, uint64_t len, uint64_t key,
+		  const char *what, struct fid_mr **ret)
 {
 	const uint64_t access =
 		FI_READ | FI_WRITE | FI_REMOTE_READ | FI_REMOTE_WRITE | FI_SEND | FI_RECV;
+	int rc = fi_mr_reg(rail->domain, memory, len, access, 0, key, 0, ret, NULL);
+
+	if (!rc)
+		return 0;
+	return err_prefix(pfab_failed(rail->info, "fi_mr_reg", rc) == -ENOMEM ? -WEFT_EMEMLOCK
+									      : -WEFT_EPROVIDER,
+			  "%llu bytes %s", (unsigned long long)len, what);
+}
+
+static int open_memory(struct pfab_port *port)
+{
 	struct pfab_rail *rail;
 	void *memory;
 	int rc;
 
-	memory = mmap(NULL, port->len, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (memory == MAP_FAILED)
-		return err_set(-ENOMEM, "%llu bytes of buffers: %s", (unsigned long long)port->len,
-			       strerror(errno));
+	rc = content_map(&memory, port->len, "of buffers");
+	if (rc)
+		return rc;
 	port->memory = memory;
 	place_memory(port);
 	for (rail = port->rail; rail < port->rail + port->rails; rail++) {
-		rc = fi_mr_reg(rail->domain, memory, port->len, access, 0, port->index + 1, 0,
-			       &rail->mr, NULL);
+		rc = pfab_register(rail, memory, port->len, port->index + 1, "of buffers",
+				   &rail->mr);
 		if (rc)
-			return err_prefix(pfab_failed(rail->info, "fi_mr_reg", rc) == -ENOMEM
-						  ? -WEFT_EMEMLOCK
-						  : -WEFT_EPROVIDER,
-					  "%llu bytes of buffers", (unsigned long long)port->len);
+			return rc;
 		rail->desc = fi_mr_desc(rail->mr);
 		if (rail->info->domain_attr->mr_mode & FI_MR_VIRT_ADDR)
 			rail->base = (uintptr_t)memory;

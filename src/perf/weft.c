@@ -84,17 +84,16 @@ static int open_memory(struct pweft_port *port)
 	uint32_t ep, slot;
 	uint64_t slots;
 	void *memory;
+	int rc;
 
 	port->stride = (port->c.size + ALIGN - 1) / ALIGN * ALIGN;
 	slots = MEMORY_MAX / port->stride / port->c.eps;
 	slots = slots == 0 ? 1 : slots < port->c.window ? slots : port->c.window;
 	port->slots = (uint32_t)slots;
 	port->len = pweft_source(port, port->c.eps, 0);
-	memory = mmap(NULL, port->len, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (memory == MAP_FAILED)
-		return err_set(-ENOMEM, "%llu bytes of buffers: %s", (unsigned long long)port->len,
-			       strerror(errno));
+	rc = content_map(&memory, port->len, "of buffers");
+	if (rc)
+		return rc;
 	port->memory = memory;
 	for (ep = 0; ep < port->c.eps; ep++)
 		for (slot = 0; slot < port->slots; slot++)
@@ -296,11 +295,9 @@ static int pweft_reg(struct perf_port *perf_port, uint64_t len, uint64_t *ret_re
 	void *memory;
 	int rc;
 
-	memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
-		      -1, 0);
-	if (memory == MAP_FAILED)
-		return err_set(-ENOMEM, "%llu bytes to register: %s", (unsigned long long)len,
-			       strerror(errno));
+	rc = content_map(&memory, len, "to register");
+	if (rc)
+		return rc;
 	start = clock_ns();
 	rc = weft_register(port->weft, memory, len, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE, &region);
 	middle = clock_ns();
