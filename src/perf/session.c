@@ -126,18 +126,16 @@ void perf_session_drop(struct perf_session *session)
 int perf_session_fetch(struct perf_session *session, const char *type, struct perf_run *run)
 {
 	struct perf_message answer;
-	struct perf_report report;
+	struct perf_run theirs;
 	int rc;
 
 	perf_talk_ask(&session->talk, type);
 	rc = perf_talk_answer(&session->talk, NULL, &answer);
+	if (!rc)
+		rc = perf_talk_run(&session->talk, &answer, &theirs);
 	if (rc)
 		return rc;
-	rc = perf_talk_report(&session->talk, &answer, 1, 1, &report);
-	perf_message_free(&answer);
-	if (rc)
-		return rc;
-	run->there = report.result[0].run[0].here;
-	perf_report_free(&report);
+	run->there = theirs.here;
+	perf_run_free(&theirs);
 	return 0;
 }

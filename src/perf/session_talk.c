@@ -241,3 +241,17 @@ int perf_talk_report(const struct perf_talk *talk, const struct perf_message *me
 	*ret = report;
 	return 0;
 }
+
+int perf_talk_run(const struct perf_talk *talk, struct perf_message *message, struct perf_run *ret)
+{
+	struct perf_report report;
+	int rc = perf_talk_report(talk, message, 1, 1, &report);
+
+	perf_message_free(message);
+	if (rc)
+		return rc;
+	*ret = report.result[0].run[0];
+	memset(&report.result[0].run[0], 0, sizeof(*ret));
+	perf_report_free(&report);
+	return 0;
+}

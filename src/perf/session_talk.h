@@ -83,5 +83,7 @@ int perf_talk_same(const cJSON *hello, const char *who);
  * perf_report_free(). */
 int perf_talk_report(const struct perf_talk *talk, const struct perf_message *message,
 		     uint32_t results, uint32_t runs, struct perf_report *ret);
+/* The one run of such a report. The message is freed; perf_run_free(). */
+int perf_talk_run(const struct perf_talk *talk, struct perf_message *message, struct perf_run *ret);
 
 #endif /* WEFT_PERF_SESSION_TALK_H */

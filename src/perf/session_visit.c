@@ -18,17 +18,7 @@ int perf_session_visit_begin(struct perf_session *session, const char *address,
 int perf_session_visit_end(struct perf_session *session, uint64_t timeout_ns, struct perf_run *ret)
 {
 	struct perf_message answer;
-	struct perf_report report;
 	int rc = perf_talk_wait(&session->talk, timeout_ns, &answer);
 
-	if (rc)
-		return rc;
-	rc = perf_talk_report(&session->talk, &answer, 1, 1, &report);
-	perf_message_free(&answer);
-	if (rc)
-		return rc;
-	*ret = report.result[0].run[0];
-	memset(&report.result[0].run[0], 0, sizeof(*ret));
-	perf_report_free(&report);
-	return 0;
+	return rc ? rc : perf_talk_run(&session->talk, &answer, ret);
 }
