@@ -55,7 +55,7 @@ static void detach_all(struct weft_peer *peer, struct transfer *transfer)
 	if (flight) {
 		flight_leave_run(flight);
 		detach(peer, flight);
-	} else if (outstanding(transfer)) {
+	} else {
 		list_for_each(link, &peer->flights)
 		{
 			flight = list_entry(link, struct flight, link);

@@ -268,10 +268,11 @@ int fabric_poll(struct port *port, struct event *events)
 {
 	struct fi_cq_data_entry entries[PORT_EVENTS_MAX];
 	int n = fabric_copied(port, events), i;
-	/* Each may stand for as many operations as a joint has. */
-	size_t room = (size_t)(PORT_EVENTS_MAX - n) / (port->joints ? port->segments : 1);
+	size_t room = (size_t)(PORT_EVENTS_MAX - n);
 	ssize_t rc;
 
+	if (port->joints) /* each may stand for as many operations as a joint has */
+		room /= port->segments;
 	if (port->tx_lost)
 		free_lost(port);
 	if (port->rx_repost)
