@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/err.h"
+#include "base/random.h"
 
 #define SLOT_ALIGN 64
 
@@ -46,22 +47,12 @@ void slots_close(struct slots *s)
 	memset(s, 0, sizeof(*s));
 }
 
-/* splitmix64, one step. */
-static uint64_t mix(uint64_t *state)
-{
-	uint64_t z = (*state += 0x9e3779b97f4a7c15ull);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-	return z ^ (z >> 31);
-}
-
 static void slot_fill(unsigned char *p, uint64_t size, uint64_t seed)
 {
 	uint64_t state = seed, word, i;
 
 	for (i = 0; i + sizeof(word) <= size; i += sizeof(word)) {
-		word = mix(&state);
+		word = random_next(&state);
 		memcpy(p + i, &word, sizeof(word));
 	}
 	for (; i < size; i++)

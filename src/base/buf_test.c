@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
+#include "base/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,15 +9,6 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t x = (*state += 0x9e3779b97f4a7c15u);
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
 
 static void the_bytes_on_the_wire_are_little_endian(void **state)
 {
@@ -100,14 +92,14 @@ static void what_fits_is_read_back_and_the_rest_is_refused(void **state)
 
 	(void)state;
 	for (round = 0; round < 2000; round++) {
-		size = next_random(&seed) % 100;
+		size = random_next(&seed) % 100;
 		data = malloc(size ? size : 1);
 		assert_non_null(data);
 		wbuf_init(&out, data, size);
 		used = 0;
 		for (n = 0; n < 32; n++) {
-			values[n] = next_random(&seed);
-			kinds[n] = next_random(&seed) % 5;
+			values[n] = random_next(&seed);
+			kinds[n] = random_next(&seed) % 5;
 			len = write_one(&out, kinds[n], values[n], &ok);
 			assert_int_equal(ok, used + len <= size);
 			assert_int_equal(wbuf_ok(&out), ok);

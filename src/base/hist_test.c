@@ -11,20 +11,12 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t x = (*state += 0x9e3779b97f4a7c15u);
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
+#include "base/random.h"
 
 /* Log-uniform: each power of two up to 2^bits is equally likely. */
 static uint64_t random_latency(uint64_t *seed, unsigned int bits)
 {
-	return next_random(seed) >> (64 - 1 - next_random(seed) % bits);
+	return random_next(seed) >> (64 - 1 - random_next(seed) % bits);
 }
 
 static int by_value(const void *a, const void *b)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/list.h"
+#include "base/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,15 +18,6 @@ struct item {
 	int number;
 	struct list link;
 };
-
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t x = (*state += 0x9e3779b97f4a7c15u);
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
 
 /* Both directions of the list hold exactly these numbers. */
 static void check_order(const struct list *head, const int *numbers, int n)
@@ -68,7 +60,7 @@ static void it_behaves_like_an_array(void **state)
 		list_init(&items[i].link);
 	}
 	for (step = 0; step < 5000; step++) {
-		x = next_random(&seed);
+		x = random_next(&seed);
 		i = (int)(x >> 8) % ITEMS;
 		i = i < 0 ? -i : i;
 		at = find(model, n, i);

@@ -12,15 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
-
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t x = (*state += 0x9e3779b97f4a7c15u);
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
+#include "base/random.h"
 
 enum {
 	KEYS = 300
@@ -40,7 +32,7 @@ static uint64_t key_of(size_t index)
 
 	if (index < 2)
 		return index ? UINT64_MAX : 0;
-	return index % 2 ? index : next_random(&seed);
+	return index % 2 ? index : random_next(&seed);
 }
 
 static void check_equal(const struct map *map, const struct model *model)
@@ -94,9 +86,9 @@ static void it_behaves_like_an_array_for_any_seed(void **state)
 		seed = round;
 		memset(&model, 0, sizeof(model));
 		assert_int_equal(map_init(&map, KEYS), 0);
-		map.seed = next_random(&seed);
+		map.seed = random_next(&seed);
 		for (step = 0; step < 1500; step++) {
-			x = next_random(&seed);
+			x = random_next(&seed);
 			/* Grows in the first half of the steps, shrinks in the second. */
 			if (x % 8 < (step < 750 ? 6 : 2))
 				put_both(&map, &model, (x >> 8) % KEYS, x);

@@ -14,15 +14,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t x = (*state += 0x9e3779b97f4a7c15u);
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
+#include "base/random.h"
 
 static void records_are_distinct_aligned_and_counted(void **state)
 {
@@ -90,7 +82,7 @@ static void records_in_use_are_never_given_twice(void **state)
 	(void)state;
 	assert_int_equal(pool_init(&pool, sizeof(uint64_t), COUNT), 0);
 	for (step = 0; step < 20000; step++) {
-		x = next_random(&seed);
+		x = random_next(&seed);
 		if (n < COUNT && x % 2) {
 			held[n] = pool_get(&pool);
 			assert_non_null(held[n]);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/random.h"
 #include "base/ring.h"
 
 #include <pthread.h>
@@ -9,15 +10,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t x = (*state += 0x9e3779b97f4a7c15u);
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
 
 static void it_behaves_like_a_bounded_queue(void **state)
 {
@@ -32,7 +24,7 @@ static void it_behaves_like_a_bounded_queue(void **state)
 		in = out = 0;
 		assert_int_equal(ring_init(&ring, size), 0);
 		for (step = 0; step < 5000; step++) {
-			x = next_random(&seed);
+			x = random_next(&seed);
 			/* Phases that fill and phases that drain. */
 			if (x % 4 < (step / 100 % 2 ? 1 : 3)) {
 				assert_int_equal(ring_push(&ring, in), in - out < size);

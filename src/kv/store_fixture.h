@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/random.h"
 #include "kv/store.h"
 
 #define FIXTURE_SEGMENTS 16
@@ -25,16 +26,6 @@ struct fixture {
 	struct store_segment segments[FIXTURE_SEGMENTS];
 	struct store_opts opts;
 };
-
-/* SplitMix64. */
-static inline uint64_t random_next(uint64_t *seed)
-{
-	uint64_t z = (*seed += 0x9e3779b97f4a7c15u);
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
 
 static inline uint64_t random_below(uint64_t *seed, uint64_t bound)
 {

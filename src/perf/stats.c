@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/random.h"
 
 #define STATS_COVERAGE  0.95
 #define STATS_RESAMPLES 10000
@@ -103,21 +104,12 @@ double perf_percentile(const struct hist *hist, double share)
 	return (double)hist_percentile(hist, share * 100);
 }
 
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t x = (*state += 0x9e3779b97f4a7c15u);
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
-
 static double resampled_median(const double *values, uint32_t n, double *room, uint64_t *random)
 {
 	uint32_t i;
 
 	for (i = 0; i < n; i++)
-		room[i] = values[(next_random(random) >> 32) * n >> 32];
+		room[i] = values[(random_next(random) >> 32) * n >> 32];
 	qsort(room, n, sizeof(*room), by_value);
 	return median_of_sorted(room, n);
 }

@@ -9,24 +9,7 @@
 
 #include "base/alloc.h"
 #include "perf/stats.h"
-
-static double next_random(uint64_t *state)
-{
-	uint64_t x = (*state += 0x9e3779b97f4a7c15u);
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return (double)((x ^ x >> 31) >> 11) / 9007199254740992.0;
-}
-
-static double next_normal(uint64_t *state)
-{
-	double sum = -6;
-
-	for (int i = 0; i < 12; i++)
-		sum += next_random(state);
-	return sum;
-}
+#include "perf/stats_kit.h"
 
 static struct hist *hist;
 

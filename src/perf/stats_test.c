@@ -10,25 +10,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-
-static double next_random(uint64_t *state)
-{
-	uint64_t x = (*state += 0x9e3779b97f4a7c15u);
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return (double)((x ^ x >> 31) >> 11) / 9007199254740992.0;
-}
-
-/* Of the standard normal distribution, near enough: the sum of twelve. */
-static double next_normal(uint64_t *state)
-{
-	double sum = -6;
-
-	for (int i = 0; i < 12; i++)
-		sum += next_random(state);
-	return sum;
-}
+#include "perf/stats_kit.h"
 
 static void medians_have_the_known_intervals(void **state)
 {

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/random.h"
 #include "transport/loop.h"
 
 #define LOOP_PINS_MAX 1048576u
@@ -24,15 +25,6 @@ struct loop_address {
 	uint64_t nonce;
 	uint64_t id;
 };
-
-uint64_t loop_random(uint64_t *state)
-{
-	uint64_t z = (*state += 0x9e3779b97f4a7c15ull);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-	return z ^ (z >> 31);
-}
 
 struct port *loop_port_locked(uint64_t id)
 {
@@ -221,7 +213,7 @@ static int loop_pin(struct port *port, void *base, size_t len, uint32_t access, 
 		pin->len = len;
 		pin->access = access;
 		/* Low half: where it stands. High half: this use of it. */
-		pin->key = (loop_random(&port->random) << 32 | slot);
+		pin->key = (random_next(&port->random) << 32 | slot);
 		ret->handle = (void *)(uintptr_t)(slot + 1);
 		ret->desc = NULL;
 		ret->key = pin->key;

@@ -88,7 +88,6 @@ struct loop_world {
 
 extern struct loop_world loop_world;
 
-uint64_t loop_random(uint64_t *state);
 /* The open port of this id, or NULL; the world's lock is held. */
 struct port *loop_port_locked(uint64_t id);
 

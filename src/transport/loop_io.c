@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "transport/loop.h"
 
 static uint64_t due(struct port *port)
@@ -13,7 +14,7 @@ static uint64_t due(struct port *port)
 	uint64_t wait_us = port->script.delay_us;
 
 	if (port->script.jitter_us)
-		wait_us += loop_random(&port->random) % (port->script.jitter_us + 1);
+		wait_us += random_next(&port->random) % (port->script.jitter_us + 1);
 	return wait_us ? clock_ns() + wait_us * NSEC_PER_USEC : 0;
 }
 
@@ -214,7 +215,7 @@ static void shuffle_ops(struct port *port)
 		among = port->op_count;
 	if (among < 2)
 		return;
-	other = &port->ops[(port->op_head + loop_random(&port->random) % among) %
+	other = &port->ops[(port->op_head + random_next(&port->random) % among) %
 			   port->script.depth];
 	swap = *first;
 	*first = *other;
@@ -269,7 +270,7 @@ static int run_ops_locked(struct port *port, struct event *events, int n, uint64
 			break;
 		target = loop_port_locked(item->op.dest);
 		/* Of what is lost some has arrived, and only the answer was lost. */
-		rc = item->lost && loop_random(&port->random) % 2 ? -WEFT_EPEERGONE
+		rc = item->lost && random_next(&port->random) % 2 ? -WEFT_EPEERGONE
 		     : item->fail                                 ? -WEFT_EPROVIDER
 		     : target                                     ? carry_out_locked(target, item)
 								  : -WEFT_EPEERGONE;

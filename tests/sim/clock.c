@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "sim.h"
 
 static struct sim *served;
@@ -17,11 +18,7 @@ void sim_serve(struct sim *sim)
 
 uint64_t sim_random(struct sim *sim)
 {
-	uint64_t z = (sim->random += 0x9e3779b97f4a7c15ull);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-	return z ^ (z >> 31);
+	return random_next(&sim->random);
 }
 
 uint64_t sim_draw(struct sim *sim, uint64_t below)

@@ -15,6 +15,8 @@
 #include <unistd.h>
 #include <weft/kv.h>
 
+#include "base/random.h"
+
 #define KEYS    64u
 #define LEN_MAX (3u << 20)
 #define FEW     8u /* values that a key may hold, after puts that failed */
@@ -31,11 +33,7 @@ static uint64_t put_count, get_count, delete_count, failed;
 
 static uint64_t draw(uint64_t below)
 {
-	state += 0x9e3779b97f4a7c15u;
-	uint64_t x = (state ^ state >> 30) * 0xbf58476d1ce4e5b9u;
-
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return (x ^ x >> 31) % below;
+	return random_next(&state) % below;
 }
 
 static size_t len_of(uint64_t seed)
