@@ -80,7 +80,8 @@ struct perf_backend {
 	 * on endpoint ep. Returns how many were taken: fewer when a queue is full.
 	 */
 	int (*post)(struct perf_port *port, uint32_t ep, uint64_t number, uint32_t count);
-	/* Makes progress; writes at most room events. Returns how many. */
+	/* Makes progress; writes at most room events. Returns how many. However small room is,
+	 * neither kind keeps the other from being told: ends and arrivals take turns. */
 	int (*poll)(struct perf_port *port, struct perf_event *events, uint32_t room);
 	/* Nanoseconds, monotonic. NULL: clock_ns(). The model's is virtual. */
 	uint64_t (*now)(struct perf_port *port);

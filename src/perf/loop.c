@@ -36,7 +36,7 @@ struct loop_port {
 	enum perf_op op;
 	bool tells, validate, wrong; /* tells: the twin hears of each */
 	struct loop_ring done, arrived;
-	uint64_t arrivals, bytes_landed;
+	uint64_t arrivals, bytes_landed, polls;
 };
 
 static int loop_limits(const struct perf_case *c, struct perf_limits *ret)
@@ -202,9 +202,15 @@ static uint32_t tell(struct loop_ring *ring, struct perf_event *events, uint32_t
 static int loop_poll(struct perf_port *port, struct perf_event *events, uint32_t room)
 {
 	struct loop_port *p = (struct loop_port *)port;
-	uint32_t n = tell(&p->arrived, events, room, PERF_ARRIVED);
+	bool arrived_first = p->polls++ & 1;
+	uint32_t n = 0;
 
-	return (int)(n + tell(&p->done, events + n, room - n, PERF_DONE));
+	if (arrived_first)
+		n = tell(&p->arrived, events, room, PERF_ARRIVED);
+	n += tell(&p->done, events + n, room - n, PERF_DONE);
+	if (!arrived_first)
+		n += tell(&p->arrived, events + n, room - n, PERF_ARRIVED);
+	return (int)n;
 }
 
 static void loop_facts(struct perf_port *port, struct perf_facts *ret)

@@ -89,6 +89,33 @@ static void a_full_ring_takes_no_more(void **state)
 	perf_loop.close(port);
 }
 
+/* Each kind alone fills the room of every poll, for as long as the other is waited for. */
+static void neither_kind_starves_the_other(void **state)
+{
+	struct perf_case c = loop_case(PERF_BW, PERF_SEND);
+	struct perf_event events[8];
+	struct perf_port *port, *twin;
+	uint64_t number = 0, back = 0;
+	uint32_t told[2] = { 0 };
+	int round, n, i;
+
+	(void)state;
+	assert_int_equal(perf_loop.pair(&port, &twin, &c, 0), 0);
+	for (round = 0; round < 100; round++) {
+		number += (uint64_t)perf_loop.post(port, 0, number, 8);
+		back += (uint64_t)perf_loop.post(twin, 0, back, 8);
+		n = perf_loop.poll(port, events, 8);
+		for (i = 0; i < n; i++)
+			told[events[i].kind]++;
+		while (perf_loop.poll(twin, events, 8) > 0)
+			;
+	}
+	assert_in_range(told[PERF_DONE], 300, 500);
+	assert_in_range(told[PERF_ARRIVED], 300, 500);
+	perf_loop.close(twin);
+	perf_loop.close(port);
+}
+
 static void runs_count_what_was_asked(void **state)
 {
 	static const enum perf_test tests[] = { PERF_BW, PERF_RATE, PERF_LAT };
@@ -180,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(operations_are_told_in_order_and_once),
 		cmocka_unit_test(a_full_ring_takes_no_more),
+		cmocka_unit_test(neither_kind_starves_the_other),
 		cmocka_unit_test(runs_count_what_was_asked),
 		cmocka_unit_test(a_duration_is_measured_by_the_real_clock),
 		cmocka_unit_test(large_operations_share_slots),

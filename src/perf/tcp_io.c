@@ -34,20 +34,40 @@ int tcp_post(struct perf_port *port, uint32_t ep, uint64_t number, uint32_t coun
 	return rc ? rc : (int)count;
 }
 
+static uint32_t tell_done(struct tcp_port *p, struct tcp_stream *s, struct perf_event *events,
+			  uint32_t room)
+{
+	uint32_t n;
+
+	for (n = 0; s->done && n < room; n++, s->done--, s->flying--) {
+		events[n] = (struct perf_event){ s->number[s->first], s->index, PERF_DONE };
+		s->first = (s->first + 1) % p->c.window;
+	}
+	return n;
+}
+
+static uint32_t tell_arrived(struct tcp_port *p, struct tcp_stream *s, struct perf_event *events,
+			     uint32_t room)
+{
+	uint32_t n;
+
+	for (n = 0; s->arrived && n < room; n++, s->arrived--)
+		events[n] = (struct perf_event){ p->arrived++, s->index, PERF_ARRIVED };
+	return n;
+}
+
 static uint32_t tell(struct tcp_port *p, struct perf_event *events, uint32_t room)
 {
+	bool arrived_first = p->tells++ & 1;
 	struct tcp_stream *s;
 	uint32_t n = 0, i;
 
 	for (i = 0; i < p->c.eps && n < room; i++) {
 		s = &p->stream[(p->next + i) % p->c.eps];
-		for (; s->done && n < room; s->done--, s->flying--) {
-			events[n++] =
-				(struct perf_event){ s->number[s->first], s->index, PERF_DONE };
-			s->first = (s->first + 1) % p->c.window;
-		}
-		for (; s->arrived && n < room; s->arrived--)
-			events[n++] = (struct perf_event){ p->arrived++, s->index, PERF_ARRIVED };
+		if (arrived_first)
+			n += tell_arrived(p, s, events + n, room - n);
+		n += tell_done(p, s, events + n, room - n);
+		n += tell_arrived(p, s, events + n, room - n);
 	}
 	if (n == room)
 		p->next = (p->next + 1) % p->c.eps;

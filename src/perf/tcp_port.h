@@ -83,7 +83,7 @@ struct tcp_port {
 	uint64_t guests;         /* so far */
 
 	struct tcp_stream *stream; /* c.eps */
-	uint32_t polls;
+	uint32_t polls, tells;
 	uint32_t next; /* whose turn it is to tell its events */
 	uint8_t *content, *buf;
 	uint32_t content_len;

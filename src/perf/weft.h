@@ -53,8 +53,9 @@ struct pweft_port {
 	uint64_t posted[PERF_EPS_MAX];
 	bool said_hello, heard_hello;
 	uint64_t came, told; /* messages; and arrivals told, of either kind */
-	uint64_t done;       /* operations of this side */
-	int error;           /* of a message: what came is none of the case's */
+	uint64_t polls;
+	uint64_t done; /* operations of this side */
+	int error;     /* of a message: what came is none of the case's */
 	bool wrong;
 	char why[256];
 };

@@ -255,17 +255,22 @@ static uint32_t tell_arrived(struct pweft_port *port, struct perf_event *events,
 int pweft_poll(struct perf_port *perf_port, struct perf_event *events, uint32_t room)
 {
 	struct pweft_port *port = port_of(perf_port);
-	uint32_t n;
+	bool arrived_first = port->polls++ & 1;
+	uint32_t n = 0;
 	int rc = weft_progress(port->weft, 0);
 
 	if (rc < 0)
 		return rc;
 	if (port->error)
 		return err_set(port->error, "a message came that is none of the case's");
-	n = tell_sent(port, events, room);
+	if (arrived_first)
+		n = tell_arrived(port, events, room);
+	n += tell_sent(port, events + n, room - n);
 	rc = tell_ended(port, events + n, room - n);
 	if (rc < 0)
 		return rc;
 	n += (uint32_t)rc;
-	return (int)(n + tell_arrived(port, events + n, room - n));
+	if (!arrived_first)
+		n += tell_arrived(port, events + n, room - n);
+	return (int)n;
 }
