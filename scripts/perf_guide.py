@@ -6,7 +6,7 @@ Usage: perf_guide.py [--write] GUIDE FOLDER-OF-DEF-FILES [NAME PROGRAM]...
 
 Every `weft NAME ...`, in a block of shell commands or inline, is given to PROGRAM with --help behind it: then options,
 their values and the number of arguments are looked at, and nothing is done. A table stands between the lines
-<!-- table NAME --> and <!-- end -->: expect has some rows of expect.def, gates all of gate.def (--write writes it
+<!-- table NAME --> and <!-- end -->: instances has some rows of instance.def, gates all of gate.def (--write writes it
 anew). Exit status 1: something is wrong; 77: what could be looked at is right, and the reason why something could not.
 """
 import re
@@ -125,10 +125,10 @@ def table(text, name):
     return found.span(1) if found else (0, 0)
 
 
-def check_expect(text, path):
+def check_instances(text, path):
     known = {row[0]: row[1:] for row in
-             re.findall(r'^EXPECT\("([^"]+)",\s*([\d.]+),\s*(\d+),\s*(\w+),', path.read_text(encoding="utf-8"), re.M)}
-    start, end = table(text, "expect")
+             re.findall(r'^INSTANCE\("([^"]+)",\s*([\d.]+),\s*(\d+),\s*(\w+),', path.read_text(encoding="utf-8"), re.M)}
+    start, end = table(text, "instances")
     rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in text[start:end].splitlines()[2:]]
     if not rows or not known:
         errors.append(f"no rows: {len(rows)} in the guide's table, {len(known)} in {path.name}")
@@ -154,25 +154,22 @@ def gates(path):
 
 def check_tables(text, folder):
     """The text with the tables as they should be, and what could not be looked at."""
-    reasons = [f"there is no {name}" for name in ("expect.def", "gate.def") if not (folder / name).exists()]
-    if (folder / "expect.def").exists():
-        check_expect(text, folder / "expect.def")
+    check_instances(text, folder / "host" / "instance.def")
     start, end = table(text, "gates")
-    wanted = gates(folder / "gate.def") if (folder / "gate.def").exists() else text[start:end]
-    return text[:start] + wanted + text[end:], reasons
+    return text[:start] + gates(folder / "perf" / "gate.def") + text[end:]
 
 
 def main():
     write = sys.argv[1:2] == ["--write"]
     path, folder, *programs = sys.argv[1 + write:]
     text = Path(path).read_text(encoding="utf-8")
-    right, reasons = check_tables(text, Path(folder))
+    right = check_tables(text, Path(folder))
     if write:
         Path(path).write_text(right, encoding="utf-8")
     elif right != text:
         errors.append(f"{path}: its table of gates is not gate.def's; {sys.argv[0]} --write {path} {folder} mends it")
     absent = check_commands(right, dict(zip(programs[::2], programs[1::2])))
-    reasons += [] if write else [f"weft {name} is not built" for name in sorted(absent)]
+    reasons = [] if write else [f"weft {name} is not built" for name in sorted(absent)]
     print("\n".join(errors or reasons))
     sys.exit(1 if errors else SKIPPED if reasons else 0)
 

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "perf/fake_tree.h"
+#include "host/fake_tree.h"
 
 #include "base/clock.h"
 

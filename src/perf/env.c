@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "host/instance.h"
 #include "perf/env_parts.h"
 
 static struct perf_fact *room_for_one(struct env_at *at)
@@ -149,7 +150,7 @@ int env_each(struct env_at *at, const char *dir, int most,
 
 int perf_env_collect(struct perf_env *ret, const char *root)
 {
-	const struct perf_expect *expect;
+	const struct host_instance *expect;
 	struct env_at at = { .env = ret, .root = root };
 	const char *type;
 
@@ -164,7 +165,7 @@ int perf_env_collect(struct perf_env *ret, const char *root)
 		return err_set(-ENOMEM, "no memory for the environment record");
 	}
 	type = perf_env_get(ret, "instance_type");
-	expect = type && !perf_env_get(ret, "emulated") ? perf_expect_find(type) : NULL;
+	expect = type && !perf_env_get(ret, "emulated") ? host_instance_find(type) : NULL;
 	ret->line_rate = expect ? expect->gbits * 1e9 / 8 : 0;
 	return 0;
 }

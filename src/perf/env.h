@@ -18,20 +18,4 @@ void perf_env_free(struct perf_env *env);
 /* The value, or NULL. */
 const char *perf_env_get(const struct perf_env *env, const char *name);
 
-/* A row of expect.def: what an instance type can do, with its source and the day it was read. */
-struct perf_expect {
-	const char *instance_type;
-	double gbits;    /* line rate of all NICs together, Gbit/s (10^9) */
-	uint32_t nics;   /* EFA interfaces */
-	bool rdma_known; /* false: no source says, the next two mean nothing */
-	bool rdma_read, rdma_write;
-	const char *note; /* what is typical, or what guides get wrong; may be "" */
-	const char *source, *date;
-};
-
-extern const struct perf_expect perf_expects[];
-extern const uint32_t perf_expects_n;
-/* NULL: not known. */
-const struct perf_expect *perf_expect_find(const char *instance_type);
-
 #endif /* WEFT_PERF_ENV_H */

@@ -5,7 +5,7 @@
 
 #include <weft/weft.h>
 
-#include "perf/fake_tree.h"
+#include "host/fake_tree.h"
 
 #define CPU "sys/devices/system/cpu/"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/nics.h"
 
-#include "perf/fake_tree.h"
+#include "host/fake_tree.h"
 #include "transport/fabric.h"
 
 #define IB "class/infiniband/"

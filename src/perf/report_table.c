@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "host/instance.h"
 #include "perf/env.h"
 #include "perf/report.h"
 #include "perf/report_figures.h"
@@ -54,7 +55,7 @@ static void put_side(FILE *file, const char *lead, const struct perf_env *env)
 static void put_expected(FILE *file, const struct perf_env *env)
 {
 	const char *type = fact(env, "instance_type");
-	const struct perf_expect *expect = type ? perf_expect_find(type) : NULL;
+	const struct host_instance *expect = type ? host_instance_find(type) : NULL;
 
 	if (!expect)
 		return;

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "perf/env.h"
+#include "host/instance.h"
 
 #define API    "EC2 DescribeInstanceTypes, as recorded by getmoto/moto"
 #define GUIDE  "; EC2 User Guide, efa.html"
@@ -16,19 +16,20 @@
 
 #define ROW(type, gbits, nics, known, read, write, note, source, date) \
 	{ type, gbits, nics, known, read, write, note, source, date },
-#define EXPECT(...) ROW(__VA_ARGS__)
+#define INSTANCE(...) ROW(__VA_ARGS__)
 
-const struct perf_expect perf_expects[] = {
-#include "perf/expect.def"
+const struct host_instance host_instances[] = {
+#include "host/instance.def"
 };
-const uint32_t perf_expects_n = sizeof(perf_expects) / sizeof(*perf_expects);
+const uint32_t host_instances_n = sizeof(host_instances) / sizeof(*host_instances);
 
 static int by_type(const void *type, const void *row)
 {
-	return strcmp(type, ((const struct perf_expect *)row)->instance_type);
+	return strcmp(type, ((const struct host_instance *)row)->type);
 }
 
-const struct perf_expect *perf_expect_find(const char *instance_type)
+const struct host_instance *host_instance_find(const char *instance_type)
 {
-	return bsearch(instance_type, perf_expects, perf_expects_n, sizeof(*perf_expects), by_type);
+	return bsearch(instance_type, host_instances, host_instances_n, sizeof(*host_instances),
+		       by_type);
 }

@@ -8,20 +8,19 @@
 
 #include <cmocka.h>
 
-#include "perf/env.h"
+#include "host/instance.h"
 
 static void rows_are_sorted_and_unique(void **state)
 {
 	(void)state;
-	assert_true(perf_expects_n > 100);
-	for (uint32_t i = 1; i < perf_expects_n; i++)
-		assert_true(strcmp(perf_expects[i - 1].instance_type,
-				   perf_expects[i].instance_type) < 0);
-	for (uint32_t i = 0; i < perf_expects_n; i++)
-		assert_ptr_equal(perf_expect_find(perf_expects[i].instance_type), &perf_expects[i]);
-	assert_null(perf_expect_find(""));
-	assert_null(perf_expect_find("p5.48xlarg"));
-	assert_null(perf_expect_find("zz.metal"));
+	assert_true(host_instances_n > 100);
+	for (uint32_t i = 1; i < host_instances_n; i++)
+		assert_true(strcmp(host_instances[i - 1].type, host_instances[i].type) < 0);
+	for (uint32_t i = 0; i < host_instances_n; i++)
+		assert_ptr_equal(host_instance_find(host_instances[i].type), &host_instances[i]);
+	assert_null(host_instance_find(""));
+	assert_null(host_instance_find("p5.48xlarg"));
+	assert_null(host_instance_find("zz.metal"));
 }
 
 static bool is_type(const char *name)
@@ -44,14 +43,14 @@ static bool is_day(const char *text)
 static void rows_are_plausible(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i < perf_expects_n; i++) {
-		const struct perf_expect *row = &perf_expects[i];
+	for (uint32_t i = 0; i < host_instances_n; i++) {
+		const struct host_instance *row = &host_instances[i];
 
-		if (!is_type(row->instance_type) || row->gbits < 25 || row->gbits > 10000 ||
-		    row->nics < 1 || row->nics > 64 || row->gbits / row->nics > 400 ||
-		    row->gbits / row->nics < 25 || !*row->source || !is_day(row->date) ||
-		    (row->rdma_write && !row->rdma_read) || (!row->rdma_known && row->rdma_read))
-			fail_msg("%s is not plausible", row->instance_type);
+		if (!is_type(row->type) || row->gbits < 25 || row->gbits > 10000 || row->nics < 1 ||
+		    row->nics > 64 || row->gbits / row->nics > 400 || row->gbits / row->nics < 25 ||
+		    !*row->source || !is_day(row->date) || (row->rdma_write && !row->rdma_read) ||
+		    (!row->rdma_known && row->rdma_read))
+			fail_msg("%s is not plausible", row->type);
 	}
 }
 
@@ -72,7 +71,7 @@ static void known_facts(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++) {
-		const struct perf_expect *row = perf_expect_find(facts[i].type);
+		const struct host_instance *row = host_instance_find(facts[i].type);
 
 		assert_non_null(row);
 		assert_true(fabs(row->gbits - facts[i].gbits) < 1e-9);

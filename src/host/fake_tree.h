@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* For tests: a directory of files that look like /proc and /sys. */
-#ifndef WEFT_PERF_FAKE_TREE_H
-#define WEFT_PERF_FAKE_TREE_H
+#ifndef WEFT_HOST_FAKE_TREE_H
+#define WEFT_HOST_FAKE_TREE_H
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -79,4 +79,4 @@ static inline void tree_remove(const char *path)
 	assert_int_equal(nftw(tree_path(path), tree_remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
-#endif /* WEFT_PERF_FAKE_TREE_H */
+#endif /* WEFT_HOST_FAKE_TREE_H */
