@@ -2,8 +2,8 @@
 """Fixtures of the end-to-end tests: tiers, servers, and that nothing stays behind.
 
 Tiers (WEFT_TEST_TIER): quick leaves out what is marked full, full (default) what is marked nightly.
-Tests without a mark, or marked smoke, are the short selection that sanitizer runs take. A run for chosen
-providers (harness.CHOSEN) takes the tests that have one of them as a parameter.
+Tests without a mark, or marked smoke, are the short selection that sanitizer runs take, TSan's without those
+marked alone. A run for chosen providers (harness.CHOSEN) takes the tests that have one of them as a parameter.
 """
 import os
 
@@ -19,6 +19,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "smoke: the short selection, also run under sanitizers")
     config.addinivalue_line("markers", "full: not in the quick tier")
     config.addinivalue_line("markers", "nightly: only in the nightly tier")
+    config.addinivalue_line("markers", "alone: runs no two threads of weft's, nothing for TSan to see")
 
 
 def is_chosen(item):

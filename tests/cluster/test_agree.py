@@ -8,6 +8,8 @@ import pytest
 import harness
 from harness import CHOSEN, PROVIDERS, Kv, content
 
+pytestmark = pytest.mark.full
+
 # Versions, times and addresses differ from run to run; nothing else may.
 VARIES = re.compile(rb"version\s+\d+|\"version\":\s*\d+|\d+(\.\d+)? s\b|\"ttl_s\":\s*[\d.]+|127\.0\.0\.1:\d+")
 

@@ -13,6 +13,8 @@ import pytest
 import options
 from harness import (SANITIZER, BUILD, CRASH, MIB, STATUS, USAGE, WEFT, Kv, assert_one_line, content, deaf_port, memory_total, run)
 
+pytestmark = pytest.mark.alone
+
 SERVE, SERVE_COMMANDS = options.read("serve")
 KV, KV_COMMANDS = options.read("kv")
 TOPOLOGY = BUILD / "tests" / "topology" / "p4d.24xlarge.xml"

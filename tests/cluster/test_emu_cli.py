@@ -19,6 +19,8 @@ import pytest
 import options
 from harness import BUILD, ROOT, SANITIZER, USAGE, WEFT, Process, assert_one_line, free_port, run, wait_for
 
+pytestmark = pytest.mark.alone
+
 EMU = [str(WEFT), "emu"]
 OPTIONS, COMMANDS = options.read("emu")
 FAILED, NO_EXEC, NOT_FOUND = 125, 126, 127
