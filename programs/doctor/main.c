@@ -42,6 +42,7 @@ int cli_look(struct cli_look *ret, const struct cli_values *values, const bool *
 		.environ_file = values->environ,
 		.environ = environ,
 		.probe = true,
+		.probe_path = getenv("WEFT_PROBE"),
 	};
 	int rc = doctor_open(&ret->doctor, &source);
 
