@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -33,10 +34,12 @@ _Static_assert(sizeof(struct header) == BLOCK, "a header is one block");
 int tar_open(struct tar *ret, const char *path, uint64_t mtime_s)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600), rc;
+	struct stat st;
 
 	*ret = (struct tar){ .mtime_s = mtime_s, .path = path };
 	if (fd < 0)
 		return err_set(-errno, "%s: %s", path, strerror(errno));
+	ret->made = !fstat(fd, &st) && S_ISREG(st.st_mode);
 	ret->gz = gzdopen(fd, "wb");
 	if (ret->gz)
 		return 0;
@@ -127,6 +130,7 @@ int tar_close(struct tar *tar)
 		tar->error = errno ? -errno : -EIO;
 	if (!tar->error)
 		return 0;
-	unlink(tar->path);
+	if (tar->made)
+		unlink(tar->path);
 	return err_set(tar->error, "%s: %s", tar->path, strerror(-tar->error));
 }

@@ -3,6 +3,7 @@
 #ifndef WEFT_DOCTOR_TAR_H
 #define WEFT_DOCTOR_TAR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ struct gzFile_s;
 struct tar {
 	struct gzFile_s *gz;
 	int error;
+	bool made; /* a regular file, to be removed when writing fails */
 	uint64_t mtime_s;
 	const char *path;
 };
