@@ -27,13 +27,6 @@ static void fact_count(struct label *label, size_t count, const char *what)
 	fact(label, "%zu %s%s", count, what, count == 1 ? "" : "s");
 }
 
-static void clean(char *text)
-{
-	for (; *text; text++)
-		if (*text < ' ' || *text > '~')
-			*text = '?';
-}
-
 static void label_nic(struct label *l, const struct machine *m, size_t index)
 {
 	const struct host_nic *nic = &m->nics[index];
@@ -135,8 +128,8 @@ void label_make(struct label *ret, const struct machine *m, const struct tree_it
 		label_net(ret, &m->nets[item->index]);
 		break;
 	}
-	clean(ret->pci);
-	clean(ret->name);
-	clean(ret->facts);
-	clean(ret->near);
+	machine_clean(ret->pci);
+	machine_clean(ret->name);
+	machine_clean(ret->facts);
+	machine_clean(ret->near);
 }
