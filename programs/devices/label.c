@@ -36,6 +36,11 @@ static void label_nic(struct label *l, const struct machine *m, size_t index)
 	l->what = "NIC";
 	snprintf(l->pci, sizeof(l->pci), "%s", nic->pci);
 	snprintf(l->name, sizeof(l->name), "%s", nic->name);
+	/* What is wrong comes first: the end may be cut. */
+	if (*nic->state && !strstr(nic->state, "ACTIVE"))
+		fact(l, "port %s", nic->state + strspn(nic->state, "0123456789: "));
+	if (*facts->open && strcmp(facts->open, "ok") != 0)
+		fact(l, "cannot be opened");
 	fact(l, "%s", nic->driver);
 	fact(l, "%s", show_rate(nic, text, sizeof(text)));
 	show_link(nic, text, sizeof(text));
@@ -44,10 +49,6 @@ static void label_nic(struct label *l, const struct machine *m, size_t index)
 	else if (*text)
 		fact(l, "PCI %s", text);
 	fact(l, "%s", nic->net);
-	if (*nic->state && !strstr(nic->state, "ACTIVE"))
-		fact(l, "port %s", nic->state + strspn(nic->state, "0123456789: "));
-	if (*facts->open && strcmp(facts->open, "ok") != 0)
-		fact(l, "cannot be opened");
 	if (facts->near != NEAR_NONE)
 		snprintf(l->near, sizeof(l->near), "GPU %s",
 			 machine_gpus_text(facts->gpus, text, sizeof(text)));
