@@ -249,10 +249,8 @@ void check_B3(const struct doctor *doctor, struct finding *f)
 			    name_list_text(&bound.nameless));
 		finding_fix(f, "sudo dmesg | grep -i efa; rdma system show; rdma link show");
 	} else {
-		finding_say(f, DOCTOR_OK,
-			    "each of %d EFA device%s is bound to efa and has an RDMA "
-			    "device",
-			    count, plural(count));
+		finding_say(f, DOCTOR_OK, "%d EFA device%s bound to efa, %s an RDMA device", count,
+			    plural(count), count == 1 ? "with" : "each with");
 	}
 	mem_free(found);
 }

@@ -71,7 +71,7 @@ static void judge_nodes(const struct doctor *doctor, struct finding *f, struct n
 		say_shut(doctor, f, nodes);
 	} else if (nodes->absent.count) {
 		finding_say(f, nodes->good ? DOCTOR_WARN : DOCTOR_FAIL,
-			    "%d of %d EFA devices have no device node%s: %s",
+			    "no device node for %d of %d EFA devices%s: %s",
 			    nodes->count - nodes->good, nodes->count,
 			    efa_in_container(doctor) ? ", so this container does not have them"
 						     : "",
