@@ -57,8 +57,7 @@ static bool take_interface(void *ctx, const char *mac, const char *value)
 	(void)mac;
 	p->interfaces++;
 	count_different(pick_member(value, "vpc-id"), p->vpc, sizeof(p->vpc), &p->vpcs);
-	count_different(pick_member(value, "subnet-id"), p->subnet, sizeof(p->subnet),
-			&p->subnets);
+	count_different(pick_member(value, "subnet-id"), p->subnet, sizeof(p->subnet), &p->subnets);
 	/* One is a string, several are an array. */
 	if (groups && *groups == '[')
 		pick_each(groups, take_group, &interface);
@@ -98,10 +97,11 @@ int placement_read(const struct doctor *doctor, struct placement *ret, struct fi
 		rc = parse(text, ret);
 		if (rc) {
 			finding_evidence(f, "%s: no network interfaces in it", PLACEMENT_FILE);
-			finding_say(f, DOCTOR_UNKNOWN,
-				    "cannot be told: cloud-init has written nothing of EC2's network "
-				    "interfaces to %s",
-				    PLACEMENT_FILE);
+			finding_say(
+				f, DOCTOR_UNKNOWN,
+				"cannot be told: cloud-init has written nothing of EC2's network "
+				"interfaces to %s",
+				PLACEMENT_FILE);
 		}
 	}
 	mem_free(text);

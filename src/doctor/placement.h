@@ -12,8 +12,14 @@
 #define PLACEMENT_FILE_MAX   (1 << 20)
 #define PLACEMENT_GROUPS_MAX 16
 
+/* The command that asks the instance metadata service, which has the same and is up to date. */
+#define PLACEMENT_ASK(path)                                                                    \
+	"T=$(curl -sX PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' "                      \
+	"http://169.254.169.254/latest/api/token); curl -sH \"X-aws-ec2-metadata-token: $T\" " \
+	"http://169.254.169.254/latest/meta-data/" path
+
 struct placement {
-	char zone[64];  /* "us-east-1a", which differs between accounts */
+	char zone[64];    /* "us-east-1a", which differs between accounts */
 	char zone_id[64]; /* "use1-az4", which does not */
 	char group[256];  /* placement group; "" when in none */
 	uint32_t interfaces;

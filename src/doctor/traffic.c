@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
+
 /* One NIC's counters. */
 struct counts {
 	uint64_t tx_pkts, rx_pkts, unresponsive, reads, writes, read_errors, write_errors;
@@ -34,16 +36,6 @@ static void take(void *ctx, const char *name, uint64_t value)
 	}
 }
 
-static void add_idle(struct traffic *t, const char *name)
-{
-	size_t used = strlen(t->idle), room = sizeof(t->idle) - used;
-
-	if (room > strlen(name) + 6)
-		snprintf(t->idle + used, room, "%s%s", used ? " " : "", name);
-	else if (used && t->idle[used - 1] != '.')
-		snprintf(t->idle + used, room, " ...");
-}
-
 static void add(struct traffic *t, const char *name, const struct counts *c)
 {
 	uint64_t events = c->unresponsive + c->read_errors + c->write_errors;
@@ -59,7 +51,7 @@ static void add(struct traffic *t, const char *name, const struct counts *c)
 	t->read_errors += c->read_errors;
 	t->write_errors += c->write_errors;
 	if (!c->tx_pkts && !c->rx_pkts)
-		add_idle(t, name);
+		name_list_add(&t->idle, name);
 	if (events > t->worst_events) {
 		t->worst_events = events;
 		snprintf(t->worst, sizeof(t->worst), "%s", name);
@@ -68,14 +60,14 @@ static void add(struct traffic *t, const char *name, const struct counts *c)
 
 void traffic_read(const struct doctor *doctor, struct traffic *ret)
 {
-	static struct host_nic nics[HOST_NICS_MAX];
-	int n = host_nics(&doctor->root, nics, HOST_NICS_MAX);
+	struct host_nic *nics;
+	int n = efa_nics(doctor, &nics);
 
 	memset(ret, 0, sizeof(*ret));
-	for (int i = 0; i < n && i < HOST_NICS_MAX; i++) {
+	for (int i = 0; i < n; i++) {
 		struct counts counts = { 0 };
 
-		if (!host_nic_is_efa(&nics[i]))
+		if (!efa_is_nic(&nics[i]))
 			continue;
 		ret->nics++;
 		if (host_counters(&doctor->root, nics[i].name, take, &counts) <= 0)
@@ -83,4 +75,6 @@ void traffic_read(const struct doctor *doctor, struct traffic *ret)
 		ret->told++;
 		add(ret, nics[i].name, &counts);
 	}
+	if (n >= 0)
+		mem_free(nics);
 }
