@@ -70,6 +70,7 @@ struct doctor {
 	/* The environment looked at: NAME=VALUE strings, ended by NULL. Of this process, or of the
 	 * file that --environ names; with --sysroot alone, the copy's /proc/self/environ. */
 	char **environ;
+	char *environ_text; /* doctor_open()'s: what environ points into; NULL: the process's */
 	bool sysroot_given; /* nothing but files may be asked: no system call about this process */
 	/* What the helper with the libraries said, "key=value" lines (probe.h); "" when it was not
 	 * run or could not be, and then why. */
