@@ -75,12 +75,13 @@ void gpu_p2p_read(const struct doctor *doctor, struct finding *f, struct gpu_p2p
 			if (sysroot_read(&doctor->root, text, sizeof(text),
 					 "/sys/class/infiniband/%s/device/gdr", nics[i].name) < 0)
 				continue;
-			strcpy(text, strcmp(text, "1") ? "" : "NVIDIA");
 		}
 		ret->told++;
 		if (ret->told <= 4 || !*text)
 			finding_evidence(f, "/sys/class/infiniband/%s/device/%s: %s", nics[i].name,
 					 file, *text ? text : "(empty)");
+		if (!strcmp(file, "gdr"))
+			strcpy(text, strcmp(text, "1") ? "" : "NVIDIA");
 		if (*text) {
 			ret->lent++;
 			memcpy(ret->by, text, sizeof(ret->by));
