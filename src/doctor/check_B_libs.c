@@ -128,9 +128,10 @@ static void judge_libraries(const struct doctor *doctor, struct finding *f, stru
 			    "%u libfabrics are installed (%s); %s, version %s, is the one loaded",
 			    copies->count, name_list_text(&copies->names),
 			    *path ? path : "one of them", version);
-		finding_fix(f, "export LD_LIBRARY_PATH=/opt/amazon/efa/lib64:/opt/amazon/efa/lib"
-			       ":$LD_LIBRARY_PATH; or remove the copy that nothing needs; ldconfig "
-			       "-p | grep libfabric");
+		finding_fix(f, "export "
+			       "LD_LIBRARY_PATH=/opt/amazon/efa/lib64:/opt/amazon/efa/"
+			       "lib:$LD_LIBRARY_PATH # or remove the copy that nothing needs: "
+			       "ldconfig -p | grep libfabric");
 		return;
 	}
 	finding_say(f, DOCTOR_OK, "libfabric %s%s%s%s, libibverbs (%s), libefa%s%s", version,
@@ -205,7 +206,7 @@ static void say_none(const struct doctor *doctor, struct finding *f, const char 
 		finding_say(f, DOCTOR_FAIL,
 			    "libfabric finds no EFA device (%s) with FI_EFA_IFACE=%s", answer,
 			    iface);
-		finding_fix(f, "unset FI_EFA_IFACE; ls /sys/class/infiniband");
+		finding_fix(f, "unset FI_EFA_IFACE # the devices: ls /sys/class/infiniband");
 	} else {
 		finding_say(f, DOCTOR_FAIL,
 			    "libfabric finds no EFA device (%s); B4 and B5 show what it could not "
