@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "host/pci_read.h"
 
 #define CLASS       "/sys/class/infiniband"
 #define CLASS_VERBS "/sys/class/infiniband_verbs"
+#define CLASS_NET   "/sys/class/net"
 
 /* A text of a device: where it goes and which file has it. */
 struct text_row {
@@ -63,11 +65,11 @@ static int take_net(void *ctx, const char *name)
 
 static void read_nic(const struct sysroot *root, struct host_nic *nic)
 {
-	char dir[SYSROOT_PATH_MAX], function[SYSROOT_PATH_MAX];
+	char dir[128], function[SYSROOT_PATH_MAX];
 	struct host_pci pci;
 
 	snprintf(dir, sizeof(dir), CLASS "/%s", nic->name);
-	snprintf(function, sizeof(function), "%s/device", dir);
+	snprintf(function, sizeof(function), CLASS "/%s/device", nic->name);
 	host_pci_read(root, &pci, function);
 	memcpy(nic->pci, pci.name, sizeof(nic->pci));
 	memcpy(nic->path, pci.path, sizeof(nic->path));
@@ -125,6 +127,37 @@ static int list_verbs(void *ctx, const char *name)
 	return 0;
 }
 
+/* The MAC address that a GID is made of as an IPv6 address is (RFC 4291, appendix A): its text as
+ * in sysfs. False: it is not made so. */
+static bool gid_mac(const char *gid, char mac[18])
+{
+	unsigned int b[8];
+
+	if (strlen(gid) != 39 ||
+	    sscanf(gid + 20, "%2x%2x:%2x%2x:%2x%2x:%2x%2x", &b[0], &b[1], &b[2], &b[3], &b[4],
+		   &b[5], &b[6], &b[7]) != 8 ||
+	    b[3] != 0xff || b[4] != 0xfe)
+		return false;
+	snprintf(mac, 18, "%02x:%02x:%02x:%02x:%02x:%02x", b[0] ^ 2, b[1], b[2], b[5], b[6], b[7]);
+	return true;
+}
+
+static int list_net(void *ctx, const char *name)
+{
+	const struct listing *l = ctx;
+	char address[32], mac[18];
+
+	/* Bridges, VLANs and the like bear the addresses of others. */
+	if (strlen(name) >= sizeof(l->ret->net) ||
+	    sysroot_exists(l->root, CLASS_NET "/%s/device", name) ||
+	    sysroot_read(l->root, address, sizeof(address), CLASS_NET "/%s/address", name) <= 0)
+		return 0;
+	for (size_t i = 0; i < l->count; i++)
+		if (!*l->ret[i].net && gid_mac(l->ret[i].gid, mac) && !strcasecmp(mac, address))
+			strcpy(l->ret[i].net, name);
+	return 0;
+}
+
 int host_nics(const struct sysroot *root, struct host_nic *ret, size_t room)
 {
 	struct listing l = { .root = root, .ret = ret, .room = room };
@@ -132,6 +165,8 @@ int host_nics(const struct sysroot *root, struct host_nic *ret, size_t room)
 
 	if (rc < 0)
 		return rc;
+	/* Once for all, not once per device. */
 	sysroot_each(root, HOST_ENTRIES_MAX, list_verbs, &l, CLASS_VERBS);
+	sysroot_each(root, HOST_ENTRIES_MAX, list_net, &l, CLASS_NET);
 	return (int)l.count;
 }

@@ -153,6 +153,29 @@ static void a_soft_device_names_its_interface(void **state)
 	assert_false(host_nic_is_efa(nics));
 }
 
+static void a_gid_made_of_a_mac_address_names_its_interface(void **state)
+{
+	static struct host_nic nics[1];
+
+	(void)state;
+	put_efa();
+	put(EFA "/infiniband/efa_0/ports/1", "gids/0", "fe80:0000:0000:0000:0094:3dff:fe89:1b70\n");
+	/* A bridge with the same address, another interface, one with no address. */
+	put("sys/class/net/br0", "address", "02:94:3d:89:1b:70\n");
+	put("sys/class/net/ens4", "address", "02:94:3d:89:1b:71\n");
+	put("sys/class/net/ens4", "device/vendor", "0x1d0f\n");
+	put("sys/class/net/lo", "device/vendor", "0x1d0f\n");
+	assert_int_equal(host_nics(&root, nics, 1), 1);
+	assert_string_equal(nics->net, "");
+	put("sys/class/net/ens5", "address", "02:94:3d:89:1b:70\n");
+	put("sys/class/net/ens5", "device/vendor", "0x1d0f\n");
+	assert_int_equal(host_nics(&root, nics, 1), 1);
+	assert_string_equal(nics->net, "ens5");
+	put(EFA "/infiniband/efa_0/ports/1", "gids/0", "fe80:0000:0000:0000:0094:3dfe:fe89:1b70\n");
+	assert_int_equal(host_nics(&root, nics, 1), 1);
+	assert_string_equal(nics->net, "");
+}
+
 static void garbage_is_no_device(void **state)
 {
 	static struct host_nic nics[8];
@@ -182,8 +205,10 @@ static void garbage_is_no_device(void **state)
 	tree_bytes("sys/class/infiniband/node_guid", "\x01\xff\0z\nsecond", 11);
 	tree_bytes("sys/class/infiniband/current_link_speed", "", 0);
 	assert_int_equal(mkfifo(tree_path("sys/class/infiniband/max_link_speed"), 0600), 0);
-	assert_int_equal(host_nics(&root, nics, 8), 4);
-	for (int i = 0; i < 4; i++) {
+	assert_int_equal(host_nics(&root, nics, 8), 5);
+	for (int i = 0; i < 5; i++) {
+		if (!strcmp(nics[i].name, "driver"))
+			continue; /* the root directory */
 		assert_int_equal(nics[i].vendor, 0);
 		assert_int_equal(nics[i].node, -1);
 		assert_string_equal(nics[i].pci, "");
@@ -201,6 +226,7 @@ int main(void)
 		TEST(nics_come_by_name_and_no_more_than_fit),
 		TEST(directories_do_in_place_of_links),
 		TEST(a_soft_device_names_its_interface),
+		TEST(a_gid_made_of_a_mac_address_names_its_interface),
 		TEST(garbage_is_no_device),
 	};
 
