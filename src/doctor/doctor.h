@@ -118,4 +118,11 @@ bool doctor_is_ec2(const struct doctor *doctor);
 /* PCI functions 1d0f:efa0..efaf below /sys/bus/pci/devices. */
 int doctor_efa_functions(const struct doctor *doctor);
 
+/* check_ID() of each row. */
+#define GROUP(letter, title)
+#define CHECK(id, ...) void check_##id(const struct doctor *doctor, struct finding *f);
+#include "doctor/checks.def"
+#undef GROUP
+#undef CHECK
+
 #endif /* WEFT_DOCTOR_DOCTOR_H */

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "doctor/version.h"
+
 #define BEGIN      EFA_RELEASE(1, 8, 0)
 #define STILL      0
 #define V(...)     EFA_RELEASE(__VA_ARGS__)
@@ -39,12 +41,12 @@ static const struct {
 
 uint32_t efa_release_parse(const char *text)
 {
-	unsigned major, minor, patch = 0;
+	struct doctor_version v;
 
-	if (!isdigit((unsigned char)*text) ||
-	    sscanf(text, "%3u.%3u.%3u", &major, &minor, &patch) < 2)
+	if (!isdigit((unsigned char)*text) || !doctor_version_parse(&v, text) || v.major > 999 ||
+	    v.minor > 999 || v.patch > 999)
 		return 0;
-	return EFA_RELEASE(major, minor, patch);
+	return EFA_RELEASE(v.major, v.minor, v.patch);
 }
 
 const char *efa_release_text(uint32_t release, char *ret, size_t room)

@@ -5,9 +5,9 @@
 
 #include "doctor/doctor.h"
 
-#define KIB (1ULL << 10)
-#define MIB (1ULL << 20)
-#define GIB (1ULL << 30)
+#define KIB (UINT64_C(1) << 10)
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
 
 /* A line of /proc/meminfo in bytes: "MemTotal", "Hugepagesize". 0, or -errno: -ENOENT when there is
  * no such line. */

@@ -2,10 +2,6 @@
 #include "doctor/table.h"
 
 #define GROUP(letter, title)
-#define CHECK(id, ...) void check_##id(const struct doctor *doctor, struct finding *f);
-#include "doctor/checks.def"
-#undef CHECK
-
 #define INFO    DOCTOR_INFO
 #define WARN    DOCTOR_WARNING
 #define WARNING DOCTOR_WARNING
