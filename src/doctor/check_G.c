@@ -31,15 +31,6 @@ static bool outside(const struct doctor *doctor, struct finding *f, enum contain
 	return true;
 }
 
-static void fix_devices(struct finding *f, bool pod)
-{
-	if (pod)
-		finding_fix(
-			f, "in the pod's spec: resources: {limits: {vpc.amazonaws.com/efa: 1}}; if "
-			   "the node has none to give: helm upgrade --install efa "
-			   "eks/aws-efa-k8s-device-plugin -n kube-system");
-}
-
 void check_G1(const struct doctor *doctor, struct finding *f)
 {
 	uint32_t count = 0, here = 0;
@@ -71,12 +62,16 @@ void check_G1(const struct doctor *doctor, struct finding *f)
 		finding_say(f, DOCTOR_OK, "this %s has %u of the host's %u EFA NIC%s",
 			    pod ? "pod" : "container", here, count, plural(count));
 	else
-		finding_say(
-			f, DOCTOR_FAIL,
-			"this %s was given none of the host's %u EFA device%s: /dev/infiniband has "
-			"no node of theirs",
-			pod ? "pod" : "container", count, plural(count));
-	fix_devices(f, pod);
+		finding_say(f, DOCTOR_FAIL,
+			    "this %s was given no EFA device, though the host has %u: no node of "
+			    "theirs "
+			    "is in /dev/infiniband",
+			    pod ? "pod" : "container", count);
+	if (pod)
+		finding_fix(
+			f,
+			"helm upgrade --install efa eks/aws-efa-k8s-device-plugin -n kube-system "
+			"# and in the pod's spec: resources: {limits: {vpc.amazonaws.com/efa: 1}}");
 }
 
 /* The path of this process in the control groups of version 2 or of a controller of version 1. */

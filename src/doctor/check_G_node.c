@@ -71,10 +71,8 @@ void check_G3(const struct doctor *doctor, struct finding *f)
 		finding_say(f, DOCTOR_WARN,
 			    "the EFA device plugin runs on a node without EFA, where "
 			    "it ends again and again");
-		finding_fix(
-			f,
-			"helm upgrade efa eks/aws-efa-k8s-device-plugin -n kube-system "
-			"--reset-values (its list of instance types excludes those without EFA)");
+		finding_fix(f, "helm upgrade efa eks/aws-efa-k8s-device-plugin -n kube-system "
+			       "--reset-values # its own list of types has those with EFA only");
 	} else if (!efas) {
 		finding_say(f, DOCTOR_OK, "a node without EFA, and no plugin that looks for it");
 	} else if (rc) {
