@@ -20,6 +20,13 @@ static void put_number(struct json *json, const char *key, uint64_t value)
 		json_null(json, key);
 }
 
+/* A limit, and whether there is one. */
+static void put_limit(struct json *json, const char *key, const char *any, uint64_t bytes)
+{
+	put_number(json, key, bytes < MACHINE_ANY_SIZE ? bytes : 0);
+	json_bool(json, any, bytes >= MACHINE_ANY_SIZE);
+}
+
 static void put_node(struct json *json, int node)
 {
 	if (node >= 0)
@@ -149,6 +156,7 @@ static void put_host(struct json *json, const struct machine *m)
 {
 	json_object(json, "host");
 	put(json, "name", m->name);
+	json_bool(json, "emulated", m->emulated);
 	json_bool(json, "ec2", m->ec2);
 	put(json, "instance_type", m->instance);
 	put(json, "sysroot", m->root.path);
@@ -176,7 +184,7 @@ static void put_libraries(struct json *json, const struct machine *m)
 		json_object(json, NULL);
 		json_string(json, "name", p->name);
 		put_number(json, "domains", p->domains);
-		put_number(json, "max_message_bytes", p->max_message);
+		put_limit(json, "max_message_bytes", "any_size", p->max_message);
 		p->rma_known ? json_bool(json, "rma", p->rma) : json_null(json, "rma");
 		json_object_end(json);
 	}

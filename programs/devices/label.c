@@ -22,6 +22,11 @@ static void __attribute__((format(printf, 2, 3))) fact(struct label *label, cons
 			 text);
 }
 
+static void fact_count(struct label *label, size_t count, const char *what)
+{
+	fact(label, "%zu %s%s", count, what, count == 1 ? "" : "s");
+}
+
 static void clean(char *text)
 {
 	for (; *text; text++)
@@ -46,9 +51,13 @@ static void label_nic(struct label *l, const struct machine *m, size_t index)
 	else if (*text)
 		fact(l, "PCI %s", text);
 	fact(l, "%s", nic->net);
-	show_near(facts, text, sizeof(text));
-	if (*text)
-		snprintf(l->near, sizeof(l->near), "GPU %s", text);
+	if (*nic->state && !strstr(nic->state, "ACTIVE"))
+		fact(l, "port %s", nic->state + strspn(nic->state, "0123456789: "));
+	if (*facts->open && strcmp(facts->open, "ok") != 0)
+		fact(l, "cannot be opened");
+	if (facts->near != NEAR_NONE)
+		snprintf(l->near, sizeof(l->near), "GPU %s",
+			 machine_gpus_text(facts->gpus, text, sizeof(text)));
 	l->odd = facts->below_max || (*nic->state && !strstr(nic->state, "ACTIVE")) ||
 		 (*facts->open && strcmp(facts->open, "ok") != 0);
 }
@@ -80,8 +89,6 @@ static void label_node(struct label *l, const struct machine *m, size_t index)
 	snprintf(l->name, sizeof(l->name), "NUMA node %d", m->nodes[index].number);
 	if (*m->nodes[index].cpus)
 		fact(l, "CPUs %s", m->nodes[index].cpus);
-	else
-		fact(l, "no CPUs");
 }
 
 static void label_bridge(struct label *l, const struct tree_item *item)
@@ -97,8 +104,11 @@ void label_make(struct label *ret, const struct machine *m, const struct tree_it
 	*ret = (struct label){ .what = "" };
 	switch (item->kind) {
 	case TREE_MACHINE:
-		snprintf(ret->name, sizeof(ret->name), "%s", *m->name ? m->name : "machine");
+		snprintf(ret->name, sizeof(ret->name), "%s", *m->name ? m->name : "this machine");
 		fact(ret, "%s", m->instance);
+		fact_count(ret, m->nics_count, "NIC");
+		fact_count(ret, m->gpus_count, "GPU");
+		fact_count(ret, m->nodes_count, "NUMA node");
 		break;
 	case TREE_NODE:
 		label_node(ret, m, item->index);

@@ -12,7 +12,7 @@ struct label {
 	const char *what;     /* "NIC", "GPU", "" for what is no device */
 	char name[LABEL_MAX]; /* "rdmap16s27", "NUMA node 0" */
 	char facts[LABEL_MAX];
-	char near[80]; /* of a NIC: "GPU 0 (switch)"; "" */
+	char near[80]; /* of a NIC: "GPU 0-3"; "" */
 	bool odd;      /* something about it deserves a look */
 };
 

@@ -41,6 +41,33 @@ static void look_at_host(struct machine *m)
 	sysroot_each(&m->root, 4096, take_node, m, NODES);
 }
 
+static void add_node(struct machine *m, int number)
+{
+	size_t at = 0;
+
+	if (number < 0 || m->nodes_count == MACHINE_NODES_MAX)
+		return;
+	while (at < m->nodes_count && m->nodes[at].number < number)
+		at++;
+	if (at < m->nodes_count && m->nodes[at].number == number)
+		return;
+	memmove(&m->nodes[at + 1], &m->nodes[at], (m->nodes_count++ - at) * sizeof(*m->nodes));
+	m->nodes[at] = (struct node){ .number = number };
+}
+
+/* What devices say they are in may be listed nowhere else: in a container, in a partial copy. */
+static void add_nodes_of_devices(struct machine *m)
+{
+	for (size_t i = 0; i < m->nics_count; i++)
+		add_node(m, m->nics[i].node);
+	for (size_t i = 0; i < m->efa_count; i++)
+		add_node(m, m->efa[i].node);
+	for (size_t i = 0; i < m->gpus_count; i++)
+		add_node(m, m->gpus[i].node);
+	for (size_t i = 0; i < m->nets_count; i++)
+		add_node(m, m->nets[i].node);
+}
+
 static bool is_bare(const struct machine *m, const struct host_pci *pci)
 {
 	for (size_t i = 0; i < m->nics_count; i++)
@@ -64,6 +91,7 @@ static void look_at_devices(struct machine *m)
 	for (int i = 0; i < n; i++)
 		if (is_bare(m, &efa[i]))
 			m->efa[m->efa_count++] = efa[i];
+	add_nodes_of_devices(m);
 }
 
 static void ask(struct machine *m, const char *helper)
@@ -81,7 +109,8 @@ static void ask(struct machine *m, const char *helper)
 		snprintf(m->why, sizeof(m->why), "%s/probe: %s", m->root.path, strerror(-rc));
 }
 
-int machine_look(struct machine *ret, const char *sysroot, const char *sysfs, const char *helper)
+int machine_look(struct machine *ret, const char *sysroot, const char *sysfs, const char *helper,
+		 bool emulated)
 {
 	int rc;
 
@@ -89,6 +118,7 @@ int machine_look(struct machine *ret, const char *sysroot, const char *sysfs, co
 	rc = sysroot_open(&ret->root, sysroot, sysfs);
 	if (rc)
 		return rc;
+	ret->emulated = emulated && ret->root.real;
 	look_at_host(ret);
 	look_at_devices(ret);
 	ask(ret, helper);

@@ -15,6 +15,7 @@
 #define MACHINE_GPUS_MAX      64 /* bits of a set of GPUs */
 #define MACHINE_NODES_MAX     64
 #define MACHINE_PROVIDERS_MAX 32
+#define MACHINE_ANY_SIZE      (1ull << 53) /* a limit from here on is none */
 #define MACHINE_NOTES_MAX     32
 #define MACHINE_NOTE_BYTES    512
 
@@ -62,10 +63,10 @@ struct provider {
 
 struct machine {
 	struct sysroot root;
-	char name[65];     /* host name; "" */
-	char instance[64]; /* "p5.48xlarge"; "": not EC2, or not told */
-	bool ec2;
-	int nics_error; /* 0, or why there are none: -ENOENT: no RDMA at all */
+	char name[65];      /* host name; "" */
+	char instance[64];  /* "p5.48xlarge"; "": not EC2, or not told */
+	bool ec2, emulated; /* weft emu shows its devices */
+	int nics_error;     /* 0, or why there are none: -ENOENT: no RDMA at all */
 	size_t nics_count, gpus_count, efa_count, nets_count, nodes_count, providers_count;
 	struct host_nic nics[HOST_NICS_MAX];
 	struct nic_facts facts[HOST_NICS_MAX];
@@ -76,7 +77,7 @@ struct machine {
 	struct provider providers[MACHINE_PROVIDERS_MAX];
 	char libfabric[64], libfabric_path[256]; /* "" */
 	char answer[HOST_PROBE_MAX];             /* of the helper */
-	char why[SYSROOT_PATH_MAX + 128];                /* there is none, or it is not whole; "" */
+	char why[SYSROOT_PATH_MAX + 128];        /* there is none, or it is not whole; "" */
 	size_t notes_count;
 	char notes[MACHINE_NOTES_MAX][MACHINE_NOTE_BYTES];
 };
@@ -84,9 +85,11 @@ struct machine {
 /*
  * Looks at the machine, or at the copy below sysroot, which has the helper's answer as a file
  * "probe". sysfs: instead of /sys; helper: instead of the one beside this program; each may be
- * NULL. 0, or -errno with err_set(): the copy is not there.
+ * NULL. emulated: this machine's devices are weft emu's. 0, or -errno with err_set(): the copy is
+ * not there.
  */
-int machine_look(struct machine *ret, const char *sysroot, const char *sysfs, const char *helper);
+int machine_look(struct machine *ret, const char *sysroot, const char *sysfs, const char *helper,
+		 bool emulated);
 
 /* facts.c: what the helper said, and how near GPUs are. */
 void machine_take_answer(struct machine *m);

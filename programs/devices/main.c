@@ -64,7 +64,8 @@ int main(int argc, char **argv)
 	if (values.json && values.topology)
 		return program_usage(NAME, "--json has the places of all devices already: it does "
 					   "not go with --topology");
-	rc = machine_look(&machine, values.sysroot, getenv("SYSFS_PATH"), getenv("WEFT_PROBE"));
+	rc = machine_look(&machine, values.sysroot, getenv("SYSFS_PATH"), getenv("WEFT_PROBE"),
+			  getenv("SYSFS_PATH") && getenv("WEFT_EMU_WORLD"));
 	if (rc)
 		return program_fail(NAME, rc, NULL);
 	tree_build(&tree, &machine);

@@ -58,19 +58,18 @@ static void note_no_nic(struct machine *m)
 		     *m->instance ? m->instance : "EC2 instance", tcp);
 	else
 		note(m, "no RDMA device in this machine%s", tcp);
-	if (m->root.real)
+	if (m->root.real && !m->emulated)
 		note(m, "to try EFA without hardware: weft emu run -- weft devices");
 }
 
 static void note_helper(struct machine *m)
 {
-	char died[32];
+	char died[96];
 
-	if (!*m->why)
-		return;
 	if (host_probe_value(m->answer, "died", died, sizeof(died)))
-		note(m, "what libraries say ends where the helper died of %s; see weft doctor",
-		     died);
+		note(m, "what libraries say is not complete: %s; see weft doctor", died);
+	else if (!*m->why)
+		return;
 	else if (*m->answer)
 		note(m, "what libraries say is not complete: %s", m->why);
 	else if (!m->root.real)
@@ -109,6 +108,9 @@ static void note_libraries(struct machine *m)
 
 void machine_note(struct machine *m)
 {
+	if (m->emulated)
+		note(m, "the RDMA devices are emulated by weft emu: their rates and places say "
+			"nothing about EFA");
 	note_no_nic(m);
 	note_bare_functions(m);
 	note_helper(m);

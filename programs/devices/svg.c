@@ -12,7 +12,7 @@
 #include "devices/tree.h"
 
 #define MARGIN    28
-#define HEADER    86
+#define HEADER    112
 #define FOOTER    34
 #define GAP       24 /* between cards */
 #define PAD       18 /* inside a card */
@@ -208,9 +208,9 @@ static void put_legend(FILE *out, int x, int y)
 		const char *class, *text;
 		int width;
 	} rows[] = { { "nic", "NIC", 62 },
-		     { "gpu", "GPU", 66 },
+		     { "gpu", "GPU (at a NIC: the nearest)", 196 },
 		     { "net", "network interface", 146 },
-		     { "odd", "slower than it could be, or not usable", 0 } };
+		     { "odd", "odd: see weft devices", 0 } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		put_rect(out, x, y - 10, 12, 12, 3, rows[i].class);
@@ -245,7 +245,6 @@ static int place_cards(const struct tree *tree, struct card *card, int width, in
 
 static void put_head(struct picture *p, int width, int height)
 {
-	char line[2 * LABEL_MAX];
 	struct label l;
 
 	label_make(&l, p->m, &p->tree->item[0]);
@@ -258,11 +257,7 @@ static void put_head(struct picture *p, int width, int height)
 	fprintf(p->out, "</title>\n<style>%s</style>\n", style);
 	put_rect(p->out, 0, 0, width, height, 0, "bg");
 	put_text(p->out, MARGIN, 42, "t", "", l.name, 40);
-	snprintf(line, sizeof(line), "%s%s%zu NIC%s, %zu GPU%s, %zu NUMA node%s", l.facts,
-		 *l.facts ? ": " : "", p->m->nics_count, p->m->nics_count == 1 ? "" : "s",
-		 p->m->gpus_count, p->m->gpus_count == 1 ? "" : "s", p->m->nodes_count,
-		 p->m->nodes_count == 1 ? "" : "s");
-	put_text(p->out, MARGIN, 64, "s", "", line, 90);
+	put_text(p->out, MARGIN, 64, "s", "", l.facts, 90);
 }
 
 void show_svg(const struct machine *m, const struct tree *tree, FILE *out)
@@ -281,7 +276,7 @@ void show_svg(const struct machine *m, const struct tree *tree, FILE *out)
 	n = place_cards(tree, card, width, &height);
 	total = 2 * MARGIN + (n > 1 ? 2 * width + GAP : width);
 	put_head(&p, total, height);
-	put_legend(out, total - MARGIN - 490, 64);
+	put_legend(out, MARGIN, 92);
 	for (int i = 0; i < n; i++)
 		put_card(&p, &card[i], width);
 	if (tree->cut)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tables. */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/opt.h"
+#include "devices/label.h"
 #include "devices/show.h"
 #include "devices/table.h"
 
@@ -34,6 +35,10 @@ static void put_bytes(size_t column, uint64_t bytes)
 
 	if (!bytes)
 		return;
+	if (bytes >= MACHINE_ANY_SIZE) {
+		table_cell(&table, column, "any");
+		return;
+	}
 	while (unit + 1 < sizeof(units) / sizeof(*units) && bytes % 1024 == 0) {
 		bytes /= 1024;
 		unit++;
@@ -99,7 +104,7 @@ static void put_nics(const struct machine *m)
 {
 	char text[TABLE_CELL];
 
-	COLUMNS("NIC", "PCI", "NODE", "DRIVER", "PORT", "PCI LINK", "AT MOST", "GPU NEAREST",
+	COLUMNS("NIC", "PCI", "NODE", "DRIVER", "RATE", "PCI LINK", "AT MOST", "GPU NEAREST",
 		"NET");
 	for (size_t i = 0; i < m->nics_count; i++) {
 		const struct host_nic *nic = &m->nics[i];
@@ -118,9 +123,21 @@ static void put_nics(const struct machine *m)
 	table_print(&table);
 }
 
+/* As an IPv6 address is written, as fi_info does. */
+static const char *gid_text(const char *gid, char ret[INET6_ADDRSTRLEN])
+{
+	struct in6_addr bytes;
+
+	if (inet_pton(AF_INET6, gid, &bytes) == 1)
+		return inet_ntop(AF_INET6, &bytes, ret, INET6_ADDRSTRLEN);
+	return gid;
+}
+
 static void put_abilities(const struct machine *m)
 {
-	COLUMNS("NIC", "GID", "PORT", "RDMA", "MESSAGE MAX", "RDMA MAX", "VERBS");
+	char gid[INET6_ADDRSTRLEN];
+
+	COLUMNS("NIC", "GID", "STATE", "RDMA", "MESSAGE MAX", "RDMA MAX", "VERBS");
 	for (size_t i = 0; i < m->nics_count; i++) {
 		const struct host_nic *nic = &m->nics[i];
 		const struct nic_facts *facts = &m->facts[i];
@@ -128,7 +145,7 @@ static void put_abilities(const struct machine *m)
 
 		table_row(&table);
 		table_cell(&table, 0, "%s", nic->name);
-		table_cell(&table, 1, "%s", nic->gid);
+		table_cell(&table, 1, "%s", gid_text(nic->gid, gid));
 		table_cell(&table, 2, "%s", state);
 		table_cell(&table, 3, "%s%s", show_rdma(facts),
 			   facts->source == RDMA_INSTANCE ? " *" : "");
@@ -140,7 +157,7 @@ static void put_abilities(const struct machine *m)
 	table_print(&table);
 	for (size_t i = 0; i < m->nics_count; i++)
 		if (m->facts[i].source == RDMA_INSTANCE) {
-			printf("* what is known of %s; the device itself was not asked\n",
+			printf("* by a table, of all %s; the device itself was not asked\n",
 			       m->instance);
 			break;
 		}
@@ -148,26 +165,36 @@ static void put_abilities(const struct machine *m)
 
 /* --- the rest ------------------------------------------------------------------------------ */
 
+/* The NICs that are nearest to a GPU, of those to which it is the nearest. */
+static char *near_gpu(const struct machine *m, size_t gpu, char *ret, size_t room)
+{
+	enum near best = NEAR_NONE;
+	size_t used = 0, i;
+
+	*ret = '\0';
+	for (i = 0; i < m->nics_count; i++)
+		if (m->facts[i].gpus >> gpu & 1 && m->facts[i].near > best)
+			best = m->facts[i].near;
+	for (i = 0; i < m->nics_count && used < room; i++)
+		if (m->facts[i].gpus >> gpu & 1 && m->facts[i].near == best)
+			used += (size_t)snprintf(ret + used, room - used, "%s%s", used ? " " : "",
+						 m->nics[i].name);
+	return ret;
+}
+
 static void put_gpus(const struct machine *m)
 {
-	char nics[256];
+	char text[2 * TABLE_CELL];
 
 	COLUMNS("GPU", "PCI", "NODE", "DRIVER", "ID", "NICS NEAREST");
 	for (size_t i = 0; i < m->gpus_count; i++) {
-		size_t used = 0;
-
-		*nics = '\0';
-		for (size_t j = 0; j < m->nics_count && used + 66 < sizeof(nics); j++)
-			if (m->facts[j].gpus >> i & 1)
-				used += (size_t)snprintf(nics + used, sizeof(nics) - used, "%s%s",
-							 used ? " " : "", m->nics[j].name);
 		table_row(&table);
 		table_cell(&table, 0, "%zu", i);
 		table_cell(&table, 1, "%s", m->gpus[i].name);
 		put_node(2, m->gpus[i].node);
 		table_cell(&table, 3, "%s", m->gpus[i].driver);
 		table_cell(&table, 4, "%04x:%04x", m->gpus[i].vendor, m->gpus[i].device);
-		table_cell(&table, 5, "%s", nics);
+		table_cell(&table, 5, "%s", near_gpu(m, i, text, sizeof(text)));
 	}
 	printf("\n");
 	table_print(&table);
@@ -239,8 +266,18 @@ void show_wrapped(const char *lead, const char *text)
 	}
 }
 
+static void put_head(const struct machine *m)
+{
+	static const struct tree_item whole = { .kind = TREE_MACHINE };
+	struct label label;
+
+	label_make(&label, m, &whole);
+	printf("%s: %s\n\n", label.name, label.facts);
+}
+
 void show_text(const struct machine *m)
 {
+	put_head(m);
 	if (m->nics_count) {
 		put_nics(m);
 		put_abilities(m);

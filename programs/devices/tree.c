@@ -150,7 +150,31 @@ static size_t take_leaves(const struct machine *m, struct leaf *leaf)
 	return n;
 }
 
-/* A bridge that leads to nothing but one bridge becomes one with it. */
+static void replace_child(struct tree *tree, int above, int from, int to)
+{
+	struct tree_item *item = &tree->item[above];
+	int before = TREE_NONE;
+
+	for_each_child(at, tree, above)
+	{
+		if (at == from)
+			break;
+		before = at;
+	}
+	if (before == TREE_NONE)
+		item->first = to;
+	else
+		tree->item[before].next = to;
+	if (item->last == from)
+		item->last = to;
+	tree->item[to].next = tree->item[from].next;
+	tree->item[to].parent = above;
+}
+
+/*
+ * A bridge that leads to nothing but one bridge becomes one with it; one that leads to nothing but
+ * one device goes: it parts that from nothing. Items below have higher numbers than those above.
+ */
 static void join_bridges(struct tree *tree)
 {
 	for (int at = tree->count - 1; at > 0; at--) {
@@ -159,8 +183,10 @@ static void join_bridges(struct tree *tree)
 		if (item->kind != TREE_BRIDGE || item->first != item->last)
 			continue;
 		below = &tree->item[item->first];
-		if (below->kind != TREE_BRIDGE)
+		if (tree_is_device(below)) {
+			replace_child(tree, item->parent, at, item->first);
 			continue;
+		}
 		memcpy(item->bottom, *below->bottom ? below->bottom : below->name,
 		       sizeof(item->bottom));
 		item->first = below->first;

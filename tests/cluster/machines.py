@@ -62,7 +62,7 @@ class Machine:
         self.rdma(path, name, number, **files)
         return path
 
-    def net(self, path, name, node=-1, driver="ena", address="02:00:00:00:00:01"):
+    def net(self, path, name, node=-1, driver="ena", address="02:12:34:56:78:9a"):
         path = self.pci(path, "0x1d0f", "0xec20", "0x020000", driver, node)
         for file, text in (("operstate", "up"), ("address", address), ("mtu", "9001"), ("type", "1")):
             self.put(f"{path}/net/{name}/{file}", text)
