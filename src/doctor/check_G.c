@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "doctor/container.h"
+#include "doctor/machine.h"
 #include "doctor/memlock.h"
 #include "doctor/traffic.h"
 
@@ -164,34 +165,33 @@ void check_G2(const struct doctor *doctor, struct finding *f)
 
 void check_G5(const struct doctor *doctor, struct finding *f)
 {
-	char soft_text[32], hard_text[32];
-	uint64_t soft, hard;
+	char soft[32], hard[32];
+	struct memlock limit;
 	int rc;
 
-	if (outside(doctor, f, CONTAINER_PLAIN))
+	if (outside(doctor, f, CONTAINER_PLAIN) || !machine_has_efa(doctor, f))
 		return;
-	rc = memlock_read(doctor, "/proc/self/limits", &soft, &hard);
+	rc = memlock_read(doctor, "self", &limit);
 	if (rc) {
 		finding_unread(f, rc, "/proc/self/limits");
 		return;
 	}
-	memlock_text(soft, soft_text, sizeof(soft_text));
-	memlock_text(hard, hard_text, sizeof(hard_text));
-	finding_evidence(f, "/proc/self/limits: Max locked memory %s, at most %s", soft_text,
-			 hard_text);
-	if (soft >= MEMLOCK_ENOUGH)
-		finding_say(f, DOCTOR_OK, "this container may lock memory: %s", soft_text);
-	else if (hard >= MEMLOCK_ENOUGH) {
+	machine_bytes(limit.soft, soft, sizeof(soft));
+	machine_bytes(limit.hard, hard, sizeof(hard));
+	finding_evidence(f, "/proc/self/limits: Max locked memory %s, at most %s", soft, hard);
+	if (limit.exempt)
+		finding_say(f, DOCTOR_OK, "this container may lock memory: it has CAP_IPC_LOCK");
+	else if (limit.soft >= MEMLOCK_ENOUGH)
+		finding_say(f, DOCTOR_OK, "this container may lock memory: %s", soft);
+	else if (limit.hard >= MEMLOCK_ENOUGH) {
 		finding_say(f, DOCTOR_FAIL,
-			    "this container may lock %s only, though %s are allowed", soft_text,
-			    hard_text);
-		finding_fix(f, "ulimit -l %s",
-			    hard == MEMLOCK_UNLIMITED ? "unlimited" : "16777216");
+			    "this container may lock %s only, though %s are allowed", soft, hard);
+		finding_fix(f, "ulimit -l %s", limit.hard == UINT64_MAX ? "unlimited" : "16777216");
 	} else
 		finding_say(f, DOCTOR_FAIL,
 			    "this container may lock %s of memory only: its runtime "
 			    "sets that limit",
-			    soft_text);
+			    soft);
 }
 
 struct nets {

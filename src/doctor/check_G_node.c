@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "doctor/container.h"
 #include "doctor/efa.h"
+#include "doctor/machine.h"
 #include "doctor/memlock.h"
 #include "doctor/pick.h"
 
@@ -222,18 +223,18 @@ static int look_at_process(void *ctx, const char *name)
 }
 
 /* A job's limit beside slurmd's own. */
-static void judge_job(const struct doctor *doctor, uint64_t daemon, struct finding *f)
+static void judge_job(const struct doctor *doctor, const struct memlock *daemon, struct finding *f)
 {
+	struct memlock job;
 	char text[32];
-	uint64_t soft, hard;
 
-	if (!doctor_getenv(doctor, "SLURM_JOB_ID") ||
-	    memlock_read(doctor, "/proc/self/limits", &soft, &hard) || soft >= MEMLOCK_ENOUGH) {
+	if (!doctor_getenv(doctor, "SLURM_JOB_ID") || memlock_read(doctor, "self", &job) ||
+	    job.exempt || job.soft >= MEMLOCK_ENOUGH) {
 		finding_say(f, DOCTOR_OK, "slurmd may lock memory (%s), and its jobs with it",
-			    memlock_text(daemon, text, sizeof(text)));
+			    machine_bytes(daemon->soft, text, sizeof(text)));
 		return;
 	}
-	memlock_text(soft, text, sizeof(text));
+	machine_bytes(job.soft, text, sizeof(text));
 	finding_evidence(f, "/proc/self/limits: Max locked memory %s", text);
 	finding_say(
 		f, DOCTOR_FAIL,
@@ -248,8 +249,8 @@ void check_G6(const struct doctor *doctor, struct finding *f)
 {
 	bool job = doctor_getenv(doctor, "SLURM_JOB_ID") != NULL;
 	struct daemon daemon = { .doctor = doctor };
-	char path[64], text[32];
-	uint64_t soft, hard;
+	struct memlock limit;
+	char text[32];
 	int rc;
 
 	sysroot_each(&doctor->root, ENTRIES_MAX, look_at_process, &daemon, "/proc");
@@ -261,16 +262,17 @@ void check_G6(const struct doctor *doctor, struct finding *f)
 			    : "no slurmd runs here");
 		return;
 	}
-	snprintf(path, sizeof(path), "/proc/%s/limits", daemon.pid);
-	rc = memlock_read(doctor, path, &soft, &hard);
+	rc = memlock_read(doctor, daemon.pid, &limit);
 	if (rc) {
-		finding_unread(f, rc, path);
+		snprintf(text, sizeof(text), "/proc/%.10s/limits", daemon.pid);
+		finding_unread(f, rc, text);
 		return;
 	}
-	finding_evidence(f, "%s (slurmd): Max locked memory %s", path,
-			 memlock_text(soft, text, sizeof(text)));
-	if (soft >= MEMLOCK_ENOUGH)
-		judge_job(doctor, soft, f);
+	/* Its capabilities are root's; those of its jobs are not. */
+	finding_evidence(f, "/proc/%s/limits (slurmd): Max locked memory %s", daemon.pid,
+			 machine_bytes(limit.soft, text, sizeof(text)));
+	if (limit.soft >= MEMLOCK_ENOUGH)
+		judge_job(doctor, &limit, f);
 	else
 		finding_say(f, DOCTOR_FAIL,
 			    "slurmd may lock %s of memory only, and so may its jobs", text);

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How much memory a process may lock, as /proc/PID/limits says. */
+/* How much memory a process may lock, which is what registering memory does. */
 #ifndef WEFT_DOCTOR_MEMLOCK_H
 #define WEFT_DOCTOR_MEMLOCK_H
 
-#include "doctor/doctor.h"
+#include "doctor/machine.h"
 
-/* What EFA's buffers of 128 processes take, and some: awslabs/libfabric-ci-scripts efa-check.sh. */
-#define MEMLOCK_ENOUGH    (16ull << 30)
-#define MEMLOCK_UNLIMITED UINT64_MAX
+/* What is enough for 128 endpoints with some to spare: awslabs/libfabric-ci-scripts efa-check.sh.
+ */
+#define MEMLOCK_ENOUGH (16 * GIB)
 
-/* Bytes; 0, or -errno: -EBADMSG when the file has no such line. */
-int memlock_read(const struct doctor *doctor, const char *path, uint64_t *soft, uint64_t *hard);
-/* "64 KiB", "16 GiB", "unlimited". Returns ret. */
-const char *memlock_text(uint64_t bytes, char *ret, size_t room);
+struct memlock {
+	uint64_t soft, hard; /* bytes; UINT64_MAX: unlimited */
+	bool exempt;         /* CAP_IPC_LOCK, to which the limit does not apply */
+};
+
+/* process: "self" or a number. 0, or -errno: -EBADMSG when /proc/PROCESS/limits has no such line.
+ */
+int memlock_read(const struct doctor *doctor, const char *process, struct memlock *ret);
 
 #endif /* WEFT_DOCTOR_MEMLOCK_H */
