@@ -19,7 +19,7 @@ SPDX = "SPDX-License-Identifier: Apache-2.0"
 # Which headers of other libraries belong where: prefix -> files that may include them.
 ONLY_IN = {
     "grpc/": r"src/control/rpc(_\w+)?\.[ch]",
-    "rdma/": r"src/transport/.*|src/perf/fabric.*|bench/.*",
+    "rdma/": r"src/transport/.*|src/perf/fabric.*|programs/doctor/probe_fabric\.c|bench/.*",
     "hwloc": r"src/engine/topo.*",
 }
 # Things that a library does not do, in sources that are linked into libweft and libweftkv.

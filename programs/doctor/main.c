@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "common/program.h"
+#include "doctor/bundle.h"
 #include "doctor/cli.h"
 
 static const struct opt_row doctor_rows[] = {
@@ -41,6 +42,7 @@ int cli_look(struct cli_look *ret, const struct cli_values *values, const bool *
 		.environ_file = values->environ,
 		.environ = environ,
 		.probe = true,
+		.probe_path = getenv("WEFT_PROBE"),
 	};
 	int rc = doctor_open(&ret->doctor, &source);
 
@@ -87,6 +89,10 @@ static int put_report(const struct cli_values *values, const bool *wanted)
 	else
 		report_text(&look->report, stdout, cli_colour());
 	status = doctor_exit_status(&look->report.summary);
+	if (values->bundle && (rc = bundle_write(&look->report, values->bundle))) {
+		program_fail(CLI_NAME, rc, "--bundle");
+		status = CLI_FAILED;
+	}
 	cli_look_close(look);
 	mem_free(look);
 	return status;

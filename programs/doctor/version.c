@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What --version shows: a static program asks the helper for libfabric's. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <weft/weft.h>
@@ -15,7 +16,7 @@ const char *weft_version(void)
 const char *weft_libfabric_version(void)
 {
 	static char text[64];
-	const struct doctor_source source = { .probe = true };
+	const struct doctor_source source = { .probe = true, .probe_path = getenv("WEFT_PROBE") };
 	struct doctor doctor;
 
 	snprintf(text, sizeof(text), "not found");

@@ -5,8 +5,7 @@
 
 #include "doctor/doctor.h"
 #include "host/nic.h"
-
-#define PCI_MOST 4096 /* functions that are looked at */
+#include "host/probe.h"
 
 const char *doctor_getenv(const struct doctor *doctor, const char *name)
 {
@@ -20,21 +19,7 @@ const char *doctor_getenv(const struct doctor *doctor, const char *name)
 
 bool doctor_probe(const struct doctor *doctor, const char *key, char *ret, size_t room)
 {
-	const char *at = doctor->probe;
-	size_t len = strlen(key), value;
-
-	for (; at && *at; at += strcspn(at, "\n"), at += *at == '\n') {
-		if (strncmp(at, key, len) || at[len] != '=')
-			continue;
-		at += len + 1;
-		value = strcspn(at, "\n");
-		if (value >= room)
-			value = room - 1;
-		memcpy(ret, at, value);
-		ret[value] = '\0';
-		return true;
-	}
-	return false;
+	return doctor->probe && host_probe_value(doctor->probe, key, ret, room);
 }
 
 bool doctor_is_ec2(const struct doctor *doctor)
@@ -72,27 +57,16 @@ bool doctor_instance_type(const struct doctor *doctor, char *ret, size_t room)
 	return true;
 }
 
-struct efa_count {
-	const struct sysroot *root;
-	int count;
-};
-
-static int count_efa(void *ctx, const char *name)
+/* Also ids that are not given out yet: no driver binds them. */
+static bool is_efa(const struct host_pci *pci)
 {
-	struct efa_count *efa = ctx;
-	uint64_t vendor, device;
-
-	if (!sysroot_number(efa->root, &vendor, "/sys/bus/pci/devices/%s/vendor", name) &&
-	    !sysroot_number(efa->root, &device, "/sys/bus/pci/devices/%s/device", name))
-		efa->count +=
-			vendor == HOST_EFA_VENDOR && device >> 4 == HOST_EFA_DEVICE_FIRST >> 4;
-	return 0;
+	return pci->vendor == HOST_EFA_VENDOR && pci->device >> 4 == HOST_EFA_DEVICE_FIRST >> 4;
 }
 
 int doctor_efa_functions(const struct doctor *doctor)
 {
-	struct efa_count efa = { .root = &doctor->root };
+	struct host_pci functions[HOST_NICS_MAX];
+	int count = host_pci(&doctor->root, is_efa, functions, HOST_NICS_MAX);
 
-	sysroot_each(&doctor->root, PCI_MOST, count_efa, &efa, "/sys/bus/pci/devices");
-	return efa.count;
+	return count < 0 ? 0 : count;
 }

@@ -7,21 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <weft/weft.h>
+
 #include "base/alloc.h"
 #include "base/err.h"
-#if __has_include("host/probe.h")
 #include "host/probe.h"
-#else
-static int host_probe_run(char *ret, size_t room, char *why, size_t why_room)
-{
-	(void)room;
-	*ret = '\0';
-	snprintf(why, why_room, "this build has no helper");
-	return -ENOENT;
-}
-#endif
 
-#define WHY_MAX 256
+#define WHY_MAX ERR_DETAIL_MAX
 
 /* All of a file, at most room - 1 bytes, with a NUL behind. Closes it. The length, or -errno. */
 static ssize_t read_all(int fd, char *ret, size_t room)
@@ -128,9 +120,9 @@ static int open_probe(struct doctor *doctor, const struct doctor_source *source)
 	} else if (!source->probe) {
 		snprintf(why, WHY_MAX, "libraries were not to be asked");
 	} else {
-		rc = host_probe_run(text, DOCTOR_PROBE_MAX, why, WHY_MAX);
-		if (rc >= 0)
-			*why = '\0';
+		rc = host_probe_run(source->probe_path, HOST_PROBE_NS, text, DOCTOR_PROBE_MAX);
+		if (rc)
+			snprintf(why, WHY_MAX, "%s", weft_error_detail());
 	}
 	doctor->probe = text;
 	doctor->probe_why = why;

@@ -4,9 +4,10 @@
 #define WEFT_DOCTOR_OPEN_H
 
 #include "doctor/doctor.h"
+#include "host/probe.h"
 
 #define DOCTOR_ENVIRON_MAX (1 << 20) /* bytes of an environment */
-#define DOCTOR_PROBE_MAX   65536     /* bytes of the helper's answer */
+#define DOCTOR_PROBE_MAX   HOST_PROBE_MAX
 
 struct doctor_source {
 	const char *sysroot;      /* a directory that holds a copy; NULL: this machine */
@@ -14,6 +15,7 @@ struct doctor_source {
 	const char *environ_file; /* of this machine in any case; NULL: see below */
 	char **environ;           /* of this process */
 	bool probe;               /* run the helper */
+	const char *probe_path;   /* $WEFT_PROBE; NULL: beside this program */
 };
 
 /*
