@@ -19,16 +19,22 @@
 
 /* --- starting it --------------------------------------------------------------------------- */
 
+/* In this program's directory, or where each program has one of its own, as in a build tree. */
 static int beside_this_program(char *ret, size_t room)
 {
-	ssize_t len = readlink("/proc/self/exe", ret, room - sizeof(HOST_PROBE_NAME) - 1);
+	char dir[PATH_BYTES];
+	ssize_t len = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
 	char *slash;
 
 	if (len < 0)
 		return err_set(-errno, "/proc/self/exe: %s", strerror(errno));
-	ret[len] = '\0';
-	slash = strrchr(ret, '/');
-	strcpy(slash ? slash + 1 : ret, HOST_PROBE_NAME);
+	dir[len] = '\0';
+	slash = strrchr(dir, '/');
+	if (slash)
+		*slash = '\0';
+	snprintf(ret, room, "%s/../doctor/" HOST_PROBE_NAME, dir);
+	if (access(ret, X_OK))
+		snprintf(ret, room, "%s/" HOST_PROBE_NAME, dir);
 	return 0;
 }
 
@@ -206,7 +212,7 @@ static int late(uint64_t timeout_ns)
 int host_probe_run(const char *path, uint64_t timeout_ns, char *ret, size_t room)
 {
 	uint64_t deadline = clock_deadline(clock_ns(), timeout_ns);
-	char beside[PATH_BYTES];
+	char beside[PATH_BYTES + 64];
 	int out = -1, rc, status;
 	pid_t pid;
 

@@ -25,9 +25,9 @@
 
 /*
  * Runs the helper and gives what it said. path: the helper, $WEFT_PROBE in programs; NULL or "":
- * the one in this program's own directory. It is killed, and what it started with it, after
- * timeout_ns, and when it says more than fits; this never waits longer, also where the kernel holds
- * the helper fast.
+ * the one in this program's own directory (or ../doctor, as programs are built). It is killed, and
+ * what it started with it, after timeout_ns, and when it says more than fits; this never waits
+ * longer, also where the kernel holds the helper fast.
  *
  * 0, or -errno with err_set(): -ENOENT, -EACCES: it cannot be run; -ETIMEDOUT: it was late;
  * -ENOBUFS: it said too much; -EIO: it ended by itself without having ended its answer. ret is what
