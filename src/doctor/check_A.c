@@ -48,7 +48,7 @@ void check_A1(const struct doctor *doctor, struct finding *f)
 			    vendor, product);
 		finding_consequence(f, "EFA exists only on EC2; without it weft works over tcp and "
 				       "other providers");
-		finding_fix(f, "weft emu -- COMMAND (runs COMMAND with emulated EFA devices)");
+		finding_fix(f, "weft emu -- COMMAND # runs it with emulated EFA devices");
 	}
 }
 
@@ -122,8 +122,10 @@ void check_A2(const struct doctor *doctor, struct finding *f)
 			    row->rdma_read ? "write, only read" : "read or write");
 		finding_consequence(f, "libfabric does writes by messages that the target's CPU "
 				       "copies, or by reads of the target");
-		finding_fix(f, "a type with RDMA write is p5, p5en, p6, trn2, g6e.48xlarge, "
-			       "hpc6a.48xlarge or m6i.32xlarge");
+		finding_fix(f,
+			    "# types with RDMA write: p5, p5en, p6, trn2, g6e.48xlarge, "
+			    "hpc6a.48xlarge, m6i.32xlarge; %s without is no fault",
+			    type);
 	}
 }
 
@@ -143,7 +145,9 @@ static void no_function(const struct doctor *doctor, struct finding *f)
 	} else {
 		finding_say(f, DOCTOR_FAIL,
 			    "this machine has no EFA device, and it does not look like EC2");
-		finding_fix(f, "weft emu -- COMMAND (emulated EFA devices); or run on EC2");
+		finding_fix(
+			f,
+			"weft emu -- COMMAND # emulated EFA devices; real ones exist on EC2 only");
 	}
 }
 

@@ -38,8 +38,8 @@ static void too_few(const struct doctor *doctor, struct finding *f, const struct
 	else
 		finding_fix(f,
 			    "aws ec2 describe-instance-types --instance-types %s --query "
-			    "'InstanceTypes[].NetworkInfo.NetworkCards' (launch with an EFA "
-			    "interface for each card that takes one)",
+			    "'InstanceTypes[].NetworkInfo.NetworkCards' # launch with an EFA "
+			    "interface for each card that takes one",
 			    row->type);
 }
 

@@ -61,8 +61,7 @@ static void say_missing(const struct doctor *doctor, struct finding *f, struct n
 			    "kernel %s",
 			    release);
 		finding_fix(f,
-			    "sudo dkms autoinstall -k %s && sudo modprobe efa; without DKMS, "
-			    "install the EFA software again: %s",
+			    "sudo dkms autoinstall -k %s && sudo modprobe efa # without DKMS: %s",
 			    release, EFA_INSTALL);
 		return;
 	}
@@ -72,8 +71,8 @@ static void say_missing(const struct doctor *doctor, struct finding *f, struct n
 					     : "");
 	if (!efa)
 		finding_fix(f,
-			    "sudo modprobe -a ib_uverbs efa; on Ubuntu, when there is no such "
-			    "module: sudo apt install linux-modules-extra-%s",
+			    "sudo modprobe -a ib_uverbs efa # Ubuntu, no such module: sudo apt "
+			    "install linux-modules-extra-%s",
 			    *release ? release : "$(uname -r)");
 }
 
@@ -158,6 +157,7 @@ void check_B2(const struct doctor *doctor, struct finding *f)
 /* The devices by what became of them. */
 struct bound {
 	struct name_list unbound, foreign, nameless;
+	char first[32];  /* PCI address of one that is not usable */
 	uint32_t id;     /* of an unbound one */
 	char driver[32]; /* of a foreign one */
 	int usable;
@@ -188,6 +188,8 @@ static void sort_function(const struct doctor *doctor, struct finding *f,
 		bound->usable++;
 		return;
 	}
+	if (!*bound->first)
+		memcpy(bound->first, pci->name, sizeof(bound->first));
 	finding_evidence(f, "/sys/bus/pci/devices/%s (%04x:%04x): driver %s, RDMA device %s",
 			 pci->name, pci->vendor, pci->device, *pci->driver ? pci->driver : "none",
 			 named ? "there" : "none");
@@ -214,9 +216,8 @@ static void say_unbound(const struct doctor *doctor, struct finding *f, enum doc
 	finding_say(f, verdict, "no driver is bound to %u EFA device%s (1d0f:%04x): %s",
 		    bound->unbound.count, plural(bound->unbound.count), bound->id,
 		    name_list_text(&bound->unbound));
-	finding_fix(
-		f, "sudo dmesg | grep -i efa; echo DEVICE | sudo tee /sys/bus/pci/drivers/efa/bind "
-		   "(DEVICE is the PCI address)");
+	finding_fix(f, "sudo dmesg | grep -i efa; echo %s | sudo tee /sys/bus/pci/drivers/efa/bind",
+		    bound->first);
 }
 
 void check_B3(const struct doctor *doctor, struct finding *f)
@@ -238,8 +239,9 @@ void check_B3(const struct doctor *doctor, struct finding *f)
 	} else if (bound.foreign.count) {
 		finding_say(f, verdict, "the driver %s, not efa, has %s", bound.driver,
 			    name_list_text(&bound.foreign));
-		finding_fix(f, "sudo driverctl unset-override DEVICE (given to a guest or DPDK); "
-			       "sudo modprobe efa");
+		finding_fix(f,
+			    "sudo driverctl unset-override %s # it was given to a guest or to DPDK",
+			    bound.first);
 	} else if (bound.nameless.count) {
 		finding_say(f, verdict,
 			    "the driver efa has %s, but there is no RDMA device: it failed, or the "
@@ -247,10 +249,8 @@ void check_B3(const struct doctor *doctor, struct finding *f)
 			    name_list_text(&bound.nameless));
 		finding_fix(f, "sudo dmesg | grep -i efa; rdma system show; rdma link show");
 	} else {
-		finding_say(f, DOCTOR_OK,
-			    "each of %d EFA device%s is bound to efa and has an RDMA "
-			    "device",
-			    count, plural(count));
+		finding_say(f, DOCTOR_OK, "%d EFA device%s bound to efa, %s an RDMA device", count,
+			    plural(count), count == 1 ? "with" : "each with");
 	}
 	mem_free(found);
 }

@@ -90,10 +90,10 @@ static const char *absent_library(const struct doctor *doctor, struct finding *f
 
 static void say_unasked(const struct doctor *doctor, struct finding *f, struct copies *copies)
 {
-	char died[32];
+	char died[128];
 
-	if (doctor_probe(doctor, "died", died, sizeof(died))) {
-		finding_say(f, DOCTOR_FAIL, "loading the libraries ends a program with %s", died);
+	if (efa_died(doctor, "libfabric", died, sizeof(died))) {
+		finding_say(f, DOCTOR_FAIL, "loading libfabric ended the helper: %s", died);
 		finding_fix(f, "weft-doctor-probe; ldd $(command -v weft-doctor-probe)");
 		return;
 	}
@@ -128,9 +128,10 @@ static void judge_libraries(const struct doctor *doctor, struct finding *f, stru
 			    "%u libfabrics are installed (%s); %s, version %s, is the one loaded",
 			    copies->count, name_list_text(&copies->names),
 			    *path ? path : "one of them", version);
-		finding_fix(f, "export LD_LIBRARY_PATH=/opt/amazon/efa/lib64:/opt/amazon/efa/lib"
-			       ":$LD_LIBRARY_PATH; or remove the copy that nothing needs; ldconfig "
-			       "-p | grep libfabric");
+		finding_fix(f, "export "
+			       "LD_LIBRARY_PATH=/opt/amazon/efa/lib64:/opt/amazon/efa/"
+			       "lib:$LD_LIBRARY_PATH # or remove the copy that nothing needs: "
+			       "ldconfig -p | grep libfabric");
 		return;
 	}
 	finding_say(f, DOCTOR_OK, "libfabric %s%s%s%s, libibverbs (%s), libefa%s%s", version,
@@ -205,7 +206,7 @@ static void say_none(const struct doctor *doctor, struct finding *f, const char 
 		finding_say(f, DOCTOR_FAIL,
 			    "libfabric finds no EFA device (%s) with FI_EFA_IFACE=%s", answer,
 			    iface);
-		finding_fix(f, "unset FI_EFA_IFACE; ls /sys/class/infiniband");
+		finding_fix(f, "unset FI_EFA_IFACE # the devices: ls /sys/class/infiniband");
 	} else {
 		finding_say(f, DOCTOR_FAIL,
 			    "libfabric finds no EFA device (%s); B4 and B5 show what it could not "
@@ -236,12 +237,12 @@ static void say_found(const struct doctor *doctor, struct finding *f, uint32_t f
 
 void check_B7(const struct doctor *doctor, struct finding *f)
 {
-	char text[128], died[32];
+	char text[128], died[128];
 
 	if (!doctor_probe(doctor, "fi.efa", text, sizeof(text))) {
-		if (doctor_probe(doctor, "died", died, sizeof(died))) {
+		if (efa_died(doctor, "libfabric", died, sizeof(died))) {
 			finding_say(f, DOCTOR_FAIL,
-				    "fi_getinfo() ends a program with %s; libfabric aborts on some "
+				    "fi_getinfo() did not end well: %s; libfabric aborts on some "
 				    "variables (D1, D2)",
 				    died);
 			finding_fix(f, "env | grep ^FI_; weft doctor --only D1,D2");

@@ -52,15 +52,15 @@ static void say_shut(const struct doctor *doctor, struct finding *f, struct node
 		finding_say(f, DOCTOR_FAIL, "device node that cannot be opened (%s): %s",
 			    strerror(-nodes->error), names);
 	if (efa_in_container(doctor))
-		finding_fix(f,
-			    "docker run --device=/dev/infiniband/uverbsN for each EFA device; "
-			    "in Kubernetes: resources.limits vpc.amazonaws.com/efa, no hostPath");
+		finding_fix(f, "docker run --device=/dev/infiniband/uverbsN ... # for each EFA "
+			       "device; in Kubernetes: resources.limits vpc.amazonaws.com/efa, no "
+			       "hostPath of /dev/infiniband");
 	else if (nodes->error == -ENXIO)
 		finding_fix(f, "sudo udevadm trigger --action=add "
 			       "--subsystem-match=infiniband_verbs; ls -l /dev/infiniband");
 	else
-		finding_fix(f, "sudo chmod a+rw /dev/infiniband/uverbs* (rdma-core's udev rules do "
-			       "so at each start; ls -l /dev/infiniband)");
+		finding_fix(f, "ls -l /dev/infiniband; sudo chmod a+rw /dev/infiniband/uverbs* # "
+			       "as the kernel makes them");
 }
 
 static void judge_nodes(const struct doctor *doctor, struct finding *f, struct nodes *nodes)
@@ -71,15 +71,15 @@ static void judge_nodes(const struct doctor *doctor, struct finding *f, struct n
 		say_shut(doctor, f, nodes);
 	} else if (nodes->absent.count) {
 		finding_say(f, nodes->good ? DOCTOR_WARN : DOCTOR_FAIL,
-			    "%d of %d EFA devices have no device node%s: %s",
+			    "no device node for %d of %d EFA devices%s: %s",
 			    nodes->count - nodes->good, nodes->count,
 			    efa_in_container(doctor) ? ", so this container does not have them"
 						     : "",
 			    name_list_text(&nodes->absent));
 		if (!efa_in_container(doctor))
 			finding_fix(f, "sudo modprobe ib_uverbs; sudo udevadm trigger --action=add "
-				       "--subsystem-match=infiniband_verbs; in a container: docker "
-				       "run --device=/dev/infiniband/uverbs0 ...");
+				       "--subsystem-match=infiniband_verbs # in a container: "
+				       "docker run --device=/dev/infiniband/uverbs0 ...");
 	} else {
 		finding_say(f, DOCTOR_OK, "the device node%s of %d EFA device%s can be opened",
 			    plural(nodes->count), nodes->count, plural(nodes->count));
@@ -201,30 +201,30 @@ static void say_offender(const struct doctor *doctor, struct finding *f, struct 
 {
 	const char *names = name_list_text(&opened->offenders);
 
-	if (fi_found(doctor) > 0) {
-		finding_say(f, DOCTOR_WARN,
-			    "cannot be opened: %s (%s); this libfabric passes over it, those up to "
-			    "2.6 find no EFA device then",
-			    names, opened->why);
-	} else {
-		finding_say(f, DOCTOR_FAIL,
-			    "cannot be opened: %s (%s), and libfabric up to 2.6 then finds no EFA "
-			    "device at all, however many are well",
-			    names, opened->why);
-	}
+	if (fi_found(doctor) > 0)
+		finding_say(
+			f, DOCTOR_WARN,
+			"%s cannot be opened: %s; this libfabric passes over it, those up to 2.6 "
+			"find no EFA device then",
+			names, opened->why);
+	else
+		finding_say(
+			f, DOCTOR_FAIL,
+			"%s cannot be opened: %s; libfabric up to 2.6 then finds no EFA device at "
+			"all, however many are well",
+			names, opened->why);
 	if (efa_in_container(doctor))
 		finding_fix(
 			f,
-			"rm /dev/infiniband/%s in the container (a device without a node is "
-			"passed over); for good: hand in EFA's nodes alone (docker --device=, "
-			"resources.limits vpc.amazonaws.com/efa, no hostPath of /dev/infiniband)",
+			"rm /dev/infiniband/%s # in the container: a device without a node is "
+			"passed over. For good: hand in EFA's nodes alone (docker run --device=, "
+			"resources.limits vpc.amazonaws.com/efa), no hostPath of /dev/infiniband",
 			opened->node);
 	else
-		finding_fix(
-			f,
-			"ls -l /dev/infiniband/%s; sudo chmod a+rw /dev/infiniband/%s; or "
-			"unload its driver when nothing needs it; or a libfabric newer than 2.6",
-			opened->node, opened->node);
+		finding_fix(f,
+			    "ls -l /dev/infiniband/%s; sudo chmod a+rw /dev/infiniband/%s # or "
+			    "unload its driver, or take a libfabric newer than 2.6",
+			    opened->node, opened->node);
 }
 
 /* Before 2.2, libfabric gives up at a device that opens and is not EFA's, too. */
@@ -248,7 +248,7 @@ static void judge_opened(const struct doctor *doctor, struct finding *f, struct 
 			    "libfabric %s gives up on EFA at %s, no EFA device; from 2.2 on it "
 			    "passes over such",
 			    version, name_list_text(&opened->others));
-		finding_fix(f, "%s; or unload the other device's driver", EFA_INSTALL);
+		finding_fix(f, "%s # or unload the driver of the other device", EFA_INSTALL);
 	} else if (!opened->count) {
 		finding_say(f, DOCTOR_UNKNOWN, "there is no RDMA device with a node to open");
 	} else {

@@ -42,6 +42,22 @@ int efa_nics(const struct doctor *doctor, struct host_nic **ret)
 	return rc;
 }
 
+bool efa_died(const struct doctor *doctor, const char *library, char *ret, size_t room)
+{
+	static const char key[] = "died=";
+	const char *at = doctor->probe;
+
+	for (; at && *at; at += strcspn(at, "\n"), at += *at == '\n') {
+		if (strncmp(at, key, sizeof(key) - 1))
+			continue;
+		at += sizeof(key) - 1;
+		snprintf(ret, room, "%.*s", (int)strcspn(at, "\n"), at);
+		if (strstr(ret, library))
+			return true;
+	}
+	return false;
+}
+
 #define NAMES_SHOWN 4
 #define NAME_SHOWN  40 /* bytes of a name */
 

@@ -44,6 +44,10 @@ bool efa_in_container(const struct doctor *doctor);
  */
 int efa_try_node(const struct doctor *doctor, const char *uverbs);
 
+/* What the helper says became of the process that asked a library ("libfabric"): "SIGABRT
+ * libfabric", "SIGKILL libfabric did not answer within 4 s". false: nothing. */
+bool efa_died(const struct doctor *doctor, const char *library, char *ret, size_t room);
+
 /* The newest EFA software: driver, libfabric, rdma-core. */
 #define EFA_INSTALL                                                                     \
 	"curl -sO https://efa-installer.amazonaws.com/aws-efa-installer-latest.tar.gz " \
