@@ -69,6 +69,9 @@ static void judge_nodes(const struct doctor *doctor, struct finding *f, struct n
 		finding_say(f, DOCTOR_FAIL, "no RDMA device of EFA is there");
 	} else if (nodes->shut.count) {
 		say_shut(doctor, f, nodes);
+	} else if (nodes->absent.count && nodes->good && efa_in_container(doctor)) {
+		finding_say(f, DOCTOR_OK, "this container has %d of the host's %d EFA devices",
+			    nodes->good, nodes->count);
 	} else if (nodes->absent.count) {
 		finding_say(f, nodes->good ? DOCTOR_WARN : DOCTOR_FAIL,
 			    "no device node for %d of %d EFA devices%s: %s",

@@ -8,6 +8,7 @@
 
 #include "doctor/container.h"
 #include "doctor/machine.h"
+#include "doctor/memlock.h"
 
 /*
  * What one endpoint's buffers take, and what is enough for 128 of them with some to spare: the
@@ -16,71 +17,10 @@
 #define ENDPOINT_BYTES (110 * MIB)
 #define ENOUGH_BYTES   (16 * GIB)
 
-#define CAP_IPC_LOCK   14 /* a bit of CapEff, linux/capability.h */
-
 #define DROP_IN(unit)                                                                            \
 	"sudo mkdir -p /etc/systemd/system/" unit ".d && printf '[Service]\\nLimitMEMLOCK="      \
 	"infinity\\n' | sudo tee /etc/systemd/system/" unit ".d/memlock.conf && sudo systemctl " \
 	"daemon-reload && sudo systemctl restart " unit
-
-struct memlock {
-	uint64_t soft, hard; /* bytes; UINT64_MAX: unlimited */
-	bool exempt;         /* CAP_IPC_LOCK, to which the limit does not apply */
-};
-
-/* "unlimited" or a number, with blanks in front; at is moved behind it. */
-static bool parse_limit(const char **at, uint64_t *ret)
-{
-	char *end;
-
-	*at += strspn(*at, " \t");
-	if (!strncmp(*at, "unlimited", 9)) {
-		*ret = UINT64_MAX;
-		*at += 9;
-		return true;
-	}
-	*ret = strtoull(*at, &end, 10);
-	if (end == *at)
-		return false;
-	*at = end;
-	return true;
-}
-
-/* In a user namespace of its own a process holds its capabilities over nothing that the kernel asks
- * for here (drivers/infiniband/core/umem.c: capable()). */
-static bool is_exempt(const struct doctor *doctor)
-{
-	char text[8192], *at;
-	uint64_t inside, outside, count;
-
-	if (sysroot_read(&doctor->root, text, sizeof(text), "/proc/self/uid_map") > 0 &&
-	    (sscanf(text, "%18" SCNu64 "%18" SCNu64 "%18" SCNu64, &inside, &outside, &count) != 3 ||
-	     inside || outside || count != UINT32_MAX))
-		return false;
-	if (sysroot_read(&doctor->root, text, sizeof(text), "/proc/self/status") < 0)
-		return false;
-	at = strstr(text, "\nCapEff:");
-	return at && (strtoull(at + 8, NULL, 16) >> CAP_IPC_LOCK & 1);
-}
-
-static int read_memlock(const struct doctor *doctor, struct memlock *ret)
-{
-	static const char title[] = "Max locked memory";
-	char text[8192];
-	const char *at;
-	int rc = sysroot_read(&doctor->root, text, sizeof(text), "/proc/self/limits");
-
-	if (rc < 0)
-		return rc;
-	at = strstr(text, title);
-	if (!at)
-		return -EBADMSG;
-	at += sizeof(title) - 1;
-	if (!parse_limit(&at, &ret->soft) || !parse_limit(&at, &ret->hard))
-		return -EBADMSG;
-	ret->exempt = is_exempt(doctor);
-	return 0;
-}
 
 /* The cgroup of this process, "/system.slice/slurmd.service"; of version 1 systemd's. */
 static void read_cgroup(const struct doctor *doctor, char *ret, size_t room)
@@ -176,7 +116,7 @@ void check_C1(const struct doctor *doctor, struct finding *f)
 {
 	char soft[32], hard[32], cgroup[SYSROOT_PATH_MAX / 2];
 	struct memlock limit;
-	int rc = read_memlock(doctor, &limit);
+	int rc = memlock_read(doctor, "self", &limit);
 
 	if (rc) {
 		finding_unread(f, rc, "/proc/self/limits");

@@ -147,7 +147,7 @@ void check_E5(const struct doctor *doctor, struct finding *f)
 			"FI_EFA_USE_ZCPY_RX=%s is set: with another value at a peer, its packets "
 			"are refused with error 4125",
 			zero_copy);
-		finding_fix(f, "unset FI_EFA_USE_ZCPY_RX (or set it to the same on all machines)");
+		finding_fix(f, "unset FI_EFA_USE_ZCPY_RX # or set it to the same on all machines");
 	} else {
 		finding_say(f, DOCTOR_OK, "libfabric %s, driver %s; peers should have the same",
 			    used, *driver ? driver : "of the kernel");

@@ -163,7 +163,8 @@ static void ask_for_rules(struct finding *f, const struct placement *p)
 		used += (size_t)snprintf(ids + used, sizeof(ids) - used, "%s%s", i ? "," : "",
 					 p->groups[i]);
 	finding_fix(f,
-		    "weft doctor --peer HOST, or: aws ec2 describe-security-group-rules "
+		    DOCTOR_TWO_NODES
+		    "; or: aws ec2 describe-security-group-rules "
 		    "--filters Name=group-id,Values=%s >/tmp/rules.json; " RULES_VARIABLE
 		    "=/tmp/rules.json weft doctor",
 		    *ids ? ids : "SG");

@@ -7,13 +7,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "doctor/container.h"
 #include "doctor/efa.h"
 
 bool efa_in_container(const struct doctor *doctor)
 {
-	return doctor_getenv(doctor, "KUBERNETES_SERVICE_HOST") ||
-	       !sysroot_exists(&doctor->root, "/.dockerenv") ||
-	       !sysroot_exists(&doctor->root, "/run/.containerenv");
+	return container_kind(doctor, NULL) != CONTAINER_NONE;
 }
 
 /* The number that sysfs gives the device; false: not told. */

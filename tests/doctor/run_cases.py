@@ -8,7 +8,7 @@ A file X.cases holds blocks, separated by blank lines:
 
   case B1 fail efa is not loaded    # id, verdict (ok|warn|fail|unknown|skipped), a part of the sentence
     use healthy                     # starts from TREES_DIR/healthy.tree: lines as here, without "case"
-    remove /sys/module/efa          # takes away what stands above; also "remove env NAME", "remove probe KEY"
+    remove /sys/module/efa          # takes away what stands above, also "env NAME", "probe KEY"; * and [0-9] fit many
     /sys/module/ib_core/            # a directory
     /sys/module/efa/version = 2.17.3             # a file with this text and a newline; \\n \\t \\0 \\\\ are known
     /sys/class/infiniband/efa_0 -> ../../x/efa_0  # a symbolic link
@@ -20,6 +20,7 @@ A comment begins at the start of a line, or after two blanks. Every check needs 
 not, unless it only informs; ids given are the only ones that are run. Exit status 1 when a case or a pair is wrong.
 """
 import concurrent.futures
+import fnmatch
 import json
 import os
 import re
@@ -108,14 +109,20 @@ class Tree:
             shutil.rmtree(at)
 
     def remove(self, what):
+        """What fits a pattern; what fits nothing is a mistake of the case."""
         kind, _, name = what.partition(" ")
         if name and kind in ("env", "probe"):
-            del (self.env if kind == "env" else self.probe)[name]
-            return
-        at = self.resolve(what)
-        if not os.path.lexists(at):
+            values = self.env if kind == "env" else self.probe
+            found = fnmatch.filter(values, name)
+            for key in found:
+                del values[key]
+        else:
+            at = self.resolve(what)
+            found = fnmatch.filter(os.listdir(at.parent) if at.parent.is_dir() else [], at.name)
+            for entry in found:
+                self.clear(at.parent / entry)
+        if not found:
             raise KeyError(what)
-        self.clear(at)
 
     def write(self, path, text):
         text = re.sub(r"\\(.)", lambda found: ESCAPES[found[1]], text)
@@ -247,4 +254,5 @@ def main():
     sys.exit(1 if wrong else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
