@@ -134,7 +134,6 @@ void check_C1(const struct doctor *doctor, struct finding *f)
 			    limit.soft == UINT64_MAX ? "any amount" : soft);
 		return;
 	}
-	say_fix(doctor, f, &limit, cgroup);
 	if (limit.exempt) {
 		finding_evidence(f, "/proc/self/status: CapEff has CAP_IPC_LOCK");
 		finding_say(
@@ -142,7 +141,10 @@ void check_C1(const struct doctor *doctor, struct finding *f)
 			"the limit of %s does not bind this process, which has CAP_IPC_LOCK; run "
 			"this check as the user of the job too",
 			soft);
-	} else if (limit.soft < ENDPOINT_BYTES) {
+		return;
+	}
+	say_fix(doctor, f, &limit, cgroup);
+	if (limit.soft < ENDPOINT_BYTES) {
 		finding_say(
 			f, DOCTOR_FAIL,
 			"this process may lock %s of memory; one EFA endpoint needs about 110 MiB",

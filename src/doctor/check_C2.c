@@ -106,10 +106,12 @@ static void say_huge(struct finding *f, const struct huge *huge, uint32_t cpus)
 		finding_say(f, DOCTOR_OK, "%" PRIu64 " huge pages of %s, %" PRIu64 " of them free",
 			    huge->all, page, huge->free);
 	/* What others use stays theirs. */
-	finding_fix(f,
-		    "echo vm.nr_hugepages=%" PRIu64 " | sudo tee /etc/sysctl.d/90-efa.conf && "
-		    "sudo sysctl -p /etc/sysctl.d/90-efa.conf",
-		    huge->free < endpoint ? used + huge->wanted : huge->wanted);
+	if (f->verdict != DOCTOR_OK)
+		finding_fix(f,
+			    "echo vm.nr_hugepages=%" PRIu64
+			    " | sudo tee /etc/sysctl.d/90-efa.conf && "
+			    "sudo sysctl -p /etc/sysctl.d/90-efa.conf",
+			    huge->free < endpoint ? used + huge->wanted : huge->wanted);
 }
 
 void check_C2(const struct doctor *doctor, struct finding *f)
@@ -197,10 +199,13 @@ static bool fork_is_open(const struct doctor *doctor, struct finding *f)
 	finding_evidence(f, "/proc/sys/kernel/osrelease: %s", release);
 	if (major < 5 || (major == 5 && minor < 13))
 		return true;
-	finding_say(f, DOCTOR_UNKNOWN,
-		    "kernel %s keeps registered memory safe at fork(); whether libibverbs "
-		    "does (rdma-core 35 or newer) cannot be told, as it was not found",
-		    release);
+	finding_say(
+		f, DOCTOR_UNKNOWN,
+		"kernel %s keeps registered memory safe at fork(); whether libibverbs knows that "
+		"(rdma-core 35 or newer) is not told: %s",
+		release,
+		doctor->probe_why && *doctor->probe_why ? doctor->probe_why
+							: "weft-doctor-probe found none");
 	return false;
 }
 

@@ -62,7 +62,7 @@ void check_D1(const struct doctor *doctor, struct finding *f)
 	uint32_t release = machine_libfabric(doctor);
 	struct name_list now = { .count = 0 }, other = { .count = 0 };
 	const struct efa_variable *row;
-	char name[128], full[160], text[32];
+	char name[128], full[160], text[32], unset[DOCTOR_TEXT_MAX / 2] = "";
 	const char *value;
 
 	for (char **at = doctor->environ; at && *at; at++) {
@@ -73,6 +73,7 @@ void check_D1(const struct doctor *doctor, struct finding *f)
 			continue;
 		note_aborting(f, row, value);
 		snprintf(full, sizeof(full), EFA_PREFIX "%s", name);
+		snprintf(unset + strlen(unset), sizeof(unset) - strlen(unset), " %s", full);
 		if (!release || efa_variable_find(name, release) == row)
 			name_list_add(&now, full);
 		else
@@ -87,8 +88,7 @@ void check_D1(const struct doctor *doctor, struct finding *f)
 			    name_list_text(&now), now.count == 1 ? "is" : "are",
 			    now.count == 1 ? "it" : "them",
 			    release >= BEFORE_DEVICES ? ", on a machine without EFA too" : "");
-		finding_fix(f, "unset $(env | grep -oE '^FI_EFA_(MTU_SIZE|[TR]X_IOV_LIMIT|"
-			       "SHM_MAX_MEDIUM_SIZE)')   # and take it out of the job's scripts");
+		finding_fix(f, "unset%s   # and take it out of the job's scripts", unset);
 	} else if (other.count) {
 		finding_say(f, DOCTOR_WARN,
 			    "%s %s set, at which other releases of libfabric than %s here abort",

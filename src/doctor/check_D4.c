@@ -91,10 +91,7 @@ void check_D4(const struct doctor *doctor, struct finding *f)
 	if (wrong > 1)
 		snprintf(more, sizeof(more), "; and %u more", wrong - 1);
 	finding_say(f, DOCTOR_WARN, "%s=%.100s %s%s", first->name, value, first->what, more);
-	finding_fix(f,
-		    "unset %s   # and NCCL_DEBUG=INFO shows \"Selected Provider is efa\" when NCCL "
-		    "uses it",
-		    first->name);
+	finding_fix(f, "unset %s", first->name);
 }
 
 void check_D5(const struct doctor *doctor, struct finding *f)

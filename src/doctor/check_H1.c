@@ -18,7 +18,7 @@
 #define RECORD_MAX 8192 /* the kernel wants room for a whole record */
 
 struct line_row {
-	const char *part, *means, *fix;
+	const char *parts, *means, *fix;
 };
 
 #define LINE(...) { __VA_ARGS__ },
@@ -77,6 +77,19 @@ static bool is_efa_device(const struct log *log, const char *name)
 	return false;
 }
 
+/* parts: with '|' between them. */
+static bool has_part(const char *text, const char *parts)
+{
+	size_t len, room = strlen(text);
+
+	for (; *parts; parts += len, parts += *parts == '|') {
+		len = strcspn(parts, "|");
+		if (memmem(text, room, parts, len))
+			return true;
+	}
+	return false;
+}
+
 static void take_line(struct log *log, const char *line)
 {
 	char at[32];
@@ -93,7 +106,7 @@ static void take_line(struct log *log, const char *line)
 	for (size_t i = 0; i < ROWS; i++) {
 		struct seen *seen = &log->seen[i];
 
-		if (!strstr(text, rows[i].part))
+		if (!has_part(text, rows[i].parts))
 			continue;
 		seen->count++;
 		snprintf(seen->at, sizeof(seen->at), "%s", at);
@@ -199,6 +212,14 @@ static void say_seen(struct finding *f, const struct log *log, const char *path)
 		finding_say(f, DOCTOR_OK, "the kernel's log says nothing of efa");
 }
 
+static void say_forbidden(struct finding *f, int error, const char *path)
+{
+	finding_evidence(f, "%s: %s", path, strerror(-error));
+	finding_say(f, DOCTOR_UNKNOWN, "only root may read the kernel's log here (%s: %s)", path,
+		    strerror(-error));
+	finding_fix(f, "sudo weft doctor --only H1");
+}
+
 void check_H1(const struct doctor *doctor, struct finding *f)
 {
 	struct log *log = mem_zalloc(sizeof(*log));
@@ -214,6 +235,8 @@ void check_H1(const struct doctor *doctor, struct finding *f)
 	else if (rc == -ENOENT && container_kind(doctor, f) != CONTAINER_NONE)
 		finding_say(f, DOCTOR_UNKNOWN,
 			    "a container does not see the kernel's log; run on the host");
+	else if (rc == -EPERM || rc == -EACCES)
+		say_forbidden(f, rc, path);
 	else
 		finding_unread(f, rc, path);
 	if (rc == -ENOENT)
