@@ -6,6 +6,7 @@
 #include <rdma/fabric.h>
 #include <rdma/fi_domain.h>
 #include <rdma/fi_endpoint.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -171,6 +172,18 @@ static void put_providers(const struct fabric *fabric)
 	}
 }
 
+/*
+ * Libraries for PSM, which libfabric is linked to, take signals when they are loaded; their handler
+ * calls exit(), which can hang: an abort() of libfabric would look as if it did not answer.
+ */
+static void take_signals_back(void)
+{
+	static const int taken[] = { SIGINT, SIGTERM, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+
+	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
+		signal(taken[i], SIG_DFL);
+}
+
 void probe_fabric(void)
 {
 	void *library = probe_open("libfabric", "libfabric.so.1");
@@ -178,6 +191,7 @@ void probe_fabric(void)
 
 	if (!library)
 		return;
+	take_signals_back();
 	*(void **)&fabric.version = dlsym(library, "fi_version");
 	*(void **)&fabric.getinfo = dlsym(library, "fi_getinfo");
 	*(void **)&fabric.dupinfo = dlsym(library, "fi_dupinfo");
