@@ -37,6 +37,8 @@
 #define DOCTOR_CHECK_NS     (5 * NSEC_PER_SEC) /* a check that takes longer is "unknown" */
 #define DOCTOR_TEXT_MAX     512                /* of a finding's sentence, and of its fix */
 #define DOCTOR_EVIDENCE_MAX 2048               /* all lines, each ended by a newline */
+/* A fix: what tells whether two machines reach each other, which no file of one of them does. */
+#define DOCTOR_TWO_NODES "weft perf run --provider efa HOST # where on HOST runs: weft perf server"
 
 enum doctor_verdict {
 	DOCTOR_OK,      /* as it should be; a note of fact too */
@@ -70,6 +72,7 @@ struct doctor {
 	/* The environment looked at: NAME=VALUE strings, ended by NULL. Of this process, or of the
 	 * file that --environ names; with --sysroot alone, the copy's /proc/self/environ. */
 	char **environ;
+	char *environ_text; /* doctor_open()'s: what environ points into; NULL: the process's */
 	bool sysroot_given; /* nothing but files may be asked: no system call about this process */
 	/* What the helper with the libraries said, "key=value" lines (probe.h); "" when it was not
 	 * run or could not be, and then why. */
@@ -116,5 +119,12 @@ bool doctor_instance_type(const struct doctor *doctor, char *ret, size_t room);
 bool doctor_is_ec2(const struct doctor *doctor);
 /* PCI functions 1d0f:efa0..efaf below /sys/bus/pci/devices. */
 int doctor_efa_functions(const struct doctor *doctor);
+
+/* check_ID() of each row. */
+#define GROUP(letter, title)
+#define CHECK(id, ...) void check_##id(const struct doctor *doctor, struct finding *f);
+#include "doctor/checks.def"
+#undef GROUP
+#undef CHECK
 
 #endif /* WEFT_DOCTOR_DOCTOR_H */

@@ -26,7 +26,9 @@ struct host_nic {
 	char rate[64];           /* of port 1, "100 Gb/sec (4X EDR)" */
 	char layer[32];          /* link_layer of port 1 */
 	char firmware[64];
-	char net[32];              /* network interface of the same PCI function; "" */
+	/* Network interface of the same PCI function; else the one whose MAC address the GID is
+	 * made of, as an EFA device and its ENA device are two functions; "". */
+	char net[32];
 	char speed[32], width[16]; /* PCI link now: "16.0 GT/s PCIe", "16" */
 	char max_speed[32], max_width[16];
 	uint32_t ports;

@@ -17,6 +17,8 @@
 #include "base/alloc.h"
 #include "base/err.h"
 
+#define OPEN_TRIES 10000
+
 int sysroot_open(struct sysroot *ret, const char *dir, const char *sysfs)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -47,7 +49,7 @@ static int open_below(const struct sysroot *root, int flags, const char *path)
 		.resolve = root->real ? 0 : RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 	const char *below = path + strspn(path, "/");
-	int fd;
+	int fd = -1;
 
 	if (!(flags & O_PATH))
 		how.flags |= O_NONBLOCK | O_NOCTTY;
@@ -61,7 +63,12 @@ static int open_below(const struct sysroot *root, int flags, const char *path)
 	} else if (root->real) {
 		fd = openat(root->fd, below, (int)how.flags);
 	} else {
-		fd = (int)syscall(SYS_openat2, root->fd, below, &how, sizeof(how));
+		/* EAGAIN: something was renamed or mounted anywhere in the system meanwhile. */
+		for (int i = 0; i < OPEN_TRIES; i++) {
+			fd = (int)syscall(SYS_openat2, root->fd, below, &how, sizeof(how));
+			if (fd >= 0 || errno != EAGAIN)
+				break;
+		}
 		if (fd < 0 && errno == ENOSYS)
 			fd = openat(root->fd, below, (int)how.flags);
 	}

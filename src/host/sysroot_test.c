@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -95,6 +97,33 @@ static void links_stay_below_the_root(void **state)
 	assert_int_equal(sysroot_exists(&root, "/sys/class/down"), -ENOENT);
 }
 
+/* Renames by another process go on while the links are followed. */
+static void what_others_rename_does_not_matter(void **state)
+{
+	char one[1024], two[1024], text[16];
+	int failed = 0;
+	pid_t pid;
+
+	(void)state;
+	tree_bytes("sys/devices/a/b/c/d/vendor", "1", 1);
+	assert_int_equal(
+		symlink("../../sys/devices/a/../a/b/../b/c/../c/d", tree_path("sys/class/link")),
+		0);
+	snprintf(one, sizeof(one), "%s", tree_path("one"));
+	snprintf(two, sizeof(two), "%s", tree_path("two"));
+	tree_bytes("one", "", 0);
+	pid = fork();
+	while (!pid) {
+		rename(one, two);
+		rename(two, one);
+	}
+	for (int i = 0; i < 5000; i++)
+		failed += sysroot_read(&root, text, sizeof(text), "/sys/class/link/vendor") != 1;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(failed, 0);
+}
+
 static int note(void *ctx, const char *name)
 {
 	strcat(ctx, name);
@@ -143,6 +172,7 @@ int main(void)
 		TEST(what_would_wait_does_not),
 		TEST(numbers_are_whole),
 		TEST(links_stay_below_the_root),
+		TEST(what_others_rename_does_not_matter),
 		TEST(entries_come_in_the_order_of_their_numbers),
 		TEST(this_machine_has_its_files),
 	};

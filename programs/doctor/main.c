@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * weft doctor: why the fabric does not work. A static program, so that it runs where libraries do
+ * not; these are asked by weft-doctor-probe.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "common/program.h"
+#include "doctor/bundle.h"
+#include "doctor/cli.h"
+
+static const struct opt_row doctor_rows[] = {
+#define OPT_ROWS struct cli_values
+#include "doctor/doctor.def"
+};
+
+static const struct opt_table doctor_opts = OPT_TABLE(doctor_rows, struct cli_values);
+
+static struct doctor_table all_checks(void)
+{
+	return (struct doctor_table){ doctor_checks, doctor_checks_count };
+}
+
+bool cli_colour(void)
+{
+	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0 && !(no && *no);
+}
+
+int cli_look(struct cli_look *ret, const struct cli_values *values, const bool *wanted)
+{
+	static struct doctor_table table;
+	const struct doctor_source source = {
+		.sysroot = values->sysroot,
+		.sysfs = getenv("SYSFS_PATH"),
+		.environ_file = values->environ,
+		.environ = environ,
+		.probe = true,
+		.probe_path = getenv("WEFT_PROBE"),
+	};
+	int rc = doctor_open(&ret->doctor, &source);
+
+	if (rc)
+		return rc;
+	table = all_checks();
+	doctor_run(&ret->doctor, &table, wanted, DOCTOR_CHECK_NS, ret->results);
+	report_begin(&ret->report, &ret->doctor, &table, ret->results);
+	return 0;
+}
+
+void cli_look_close(struct cli_look *look)
+{
+	doctor_close(&look->doctor);
+}
+
+static int put_list(const struct cli_values *values)
+{
+	struct doctor_table table = all_checks();
+
+	if (values->json)
+		list_json(&table, stdout);
+	else if (values->markdown)
+		list_markdown(&table, stdout);
+	else
+		list_text(&table, stdout);
+	return 0;
+}
+
+static int put_report(const struct cli_values *values, const bool *wanted)
+{
+	struct cli_look *look = mem_zalloc(sizeof(*look));
+	int rc = look ? cli_look(look, values, wanted) : -ENOMEM, status;
+
+	if (rc) {
+		mem_free(look);
+		program_fail(CLI_NAME, rc, NULL);
+		return CLI_FAILED;
+	}
+	if (values->json)
+		report_json(&look->report, stdout);
+	else if (values->markdown)
+		report_markdown(&look->report, stdout);
+	else
+		report_text(&look->report, stdout, cli_colour());
+	status = doctor_exit_status(&look->report.summary);
+	if (values->bundle && (rc = bundle_write(&look->report, values->bundle))) {
+		program_fail(CLI_NAME, rc, "--bundle");
+		status = CLI_FAILED;
+	}
+	cli_look_close(look);
+	mem_free(look);
+	return status;
+}
+
+static int put_explained(const struct cli_values *values)
+{
+	struct doctor_table table = all_checks();
+	struct cli_look *look;
+	bool wanted[DOCTOR_CHECKS_MAX] = { false };
+	int at = doctor_find(&table, values->explain, strlen(values->explain)), rc;
+
+	if (at < 0)
+		return program_usage(CLI_NAME, "no check is called '%s' (weft doctor --list)",
+				     values->explain);
+	wanted[at] = true;
+	look = mem_zalloc(sizeof(*look));
+	rc = look ? cli_look(look, values, wanted) : -ENOMEM;
+	if (rc) {
+		program_fail(CLI_NAME, rc, NULL);
+	} else {
+		report_explain(&look->report, stdout, cli_colour(), (size_t)at);
+		rc = doctor_exit_status(&look->report.summary);
+		cli_look_close(look);
+	}
+	mem_free(look);
+	return rc < 0 ? CLI_FAILED : rc;
+}
+
+/* What does not go together. PROGRAM_GO, or an exit status. */
+static int check_options(const struct cli_values *values)
+{
+	if (values->json && values->markdown)
+		return program_usage(CLI_NAME, "--json and --markdown do not go together");
+	if (values->watch && (values->json || values->markdown || values->bundle))
+		return program_usage(CLI_NAME, "--watch prints text: leave out --json, --markdown "
+					       "and --bundle");
+	if ((values->explain && (values->only || values->json || values->markdown)) ||
+	    ((values->explain || values->list) && (values->watch || values->bundle)) ||
+	    (values->list && (values->only || values->explain)))
+		return program_usage(CLI_NAME, "--list and --explain go with no other way to look");
+	return PROGRAM_GO;
+}
+
+int main(int argc, char **argv)
+{
+	struct doctor_table table = all_checks();
+	bool wanted[DOCTOR_CHECKS_MAX];
+	struct cli_values values;
+	struct opt_result result;
+	int status;
+
+	signal(SIGCHLD, SIG_DFL); /* ended children are waited for */
+	status = program_start(&doctor_opts, argc, argv, &values, &result);
+	if (status == PROGRAM_GO)
+		status = check_options(&values);
+	if (status == PROGRAM_GO && values.only)
+		status = cli_select(&table, values.only, wanted);
+	if (status != PROGRAM_GO)
+		return status;
+	if (values.list)
+		status = put_list(&values);
+	else if (values.explain)
+		status = put_explained(&values);
+	else if (values.watch)
+		status = cli_watch(&values, values.only ? wanted : NULL);
+	else
+		status = put_report(&values, values.only ? wanted : NULL);
+	return program_finish(CLI_NAME, status);
+}
