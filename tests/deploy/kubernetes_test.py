@@ -125,7 +125,8 @@ def check_container(container, where):
         yield f"{where}: the values and libfabric do not fit into the huge pages"
 
 
-def check_pods(document, where):
+def check_pods(document, where, others):
+    """others: the labels of the other documents' pods."""
     template = pods(document)
     labels, spec = template["metadata"]["labels"], template["spec"]
     if not spec.get("securityContext", {}).get("runAsNonRoot"):
@@ -135,8 +136,8 @@ def check_pods(document, where):
         yield f"{where}: its selector is not about its own pods"
     for term in spec.get("affinity", {}).get("podAntiAffinity", {}).get(
             "requiredDuringSchedulingIgnoredDuringExecution", []):
-        if not term["labelSelector"]["matchLabels"].items() <= labels.items():
-            yield f"{where}: its anti-affinity is not about its own pods"
+        if not any(term["labelSelector"]["matchLabels"].items() <= one.items() for one in [labels, *others]):
+            yield f"{where}: its anti-affinity is about no pods that there are"
     for container in spec["containers"]:
         yield from check_container(container, f"{where}, container {container['name']}")
         drain = option(container, "drain-timeout")
@@ -173,9 +174,10 @@ def check(documents):
         prefix = "V1"
         found += check_type(document, prefix + document["kind"], where)
     if not found:
+        labels = [pods(document)["metadata"]["labels"] for document in documents if pods(document)]
         for document in documents:
             if pods(document):
-                found += check_pods(document, f"{document['kind']} {document['metadata']['name']}")
+                found += check_pods(document, f"{document['kind']} {document['metadata']['name']}", labels)
         found += check_selectors(documents)
     return found
 
@@ -211,6 +213,8 @@ BROKEN = [
     ("StatefulSet", [*ONE, "image"], "weft:latest", "placeholder"),
     ("StatefulSet", [*POD, "securityContext", "runAsNonRoot"], None, "run as root"),
     ("StatefulSet", ["spec", "selector", "matchLabels"], {"a": "b"}, "its own pods"),
+    ("StatefulSet", [*POD, "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", 0,
+                     "labelSelector", "matchLabels"], {"a": "b"}, "no pods that there are"),
     ("Service", ["spec", "selector"], {"a": "b"}, "no pods have"),
     ("Service", ["spec", "ports", 0, "targetPort"], "http", "no port http"),
     ("NetworkPolicy", ["spec", "ingress", 0, "ports", 0, "port"], 1, "no port 1"),
