@@ -167,6 +167,7 @@ KINDS = {
     ".md": in_markdown,
     ".sh": lambda text, errors: in_script(text, 1, errors),
     ".yaml": in_yaml,
+    ".yml": in_yaml,
     ".service": in_unit,
     ".in": in_unit,
     "Containerfile": in_container,
