@@ -64,7 +64,8 @@ def eks(config):
             yield "no EFA"
         if group["instanceType"] not in types():
             yield f"{group['instanceType']} has no EFA"
-        if len(group.get("availabilityZones", [])) != 1 or not set(group["availabilityZones"]) <= set(config["availabilityZones"]):
+        zones = group.get("availabilityZones", [])
+        if len(zones) != 1 or zones[0] not in config["availabilityZones"]:
             yield "nodes in other zones than one of the cluster's"
         exporter = yaml.safe_load(text_of("deploy/kubernetes/exporter.yaml"))["spec"]["template"]["spec"]
         if not exporter["nodeSelector"].items() <= group.get("labels", {}).items():
