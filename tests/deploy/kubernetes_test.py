@@ -125,6 +125,19 @@ def check_container(container, where):
         yield f"{where}: the values and libfabric do not fit into the huge pages"
 
 
+def check_counters(container, volumes, where):
+    """What reads counters of NICs sees those of the node: a pod's network namespace has none."""
+    words = " ".join([*container.get("command", []), *container.get("args", [])])
+    if not re.search(r"weft (exporter|perf) ", words):
+        return
+    paths = {volume["name"]: volume.get("hostPath", {}).get("path") for volume in volumes}
+    mounts = {mount["mountPath"]: mount for mount in container.get("volumeMounts", [])}
+    names = {one["name"]: one.get("value") for one in container.get("env", [])}
+    mount = mounts.get(names.get("SYSFS_PATH"), {})
+    if paths.get(mount.get("name")) != "/sys" or not mount.get("readOnly"):
+        yield f"{where}: it cannot read the NICs' counters"
+
+
 def check_pods(document, where, others):
     """others: the labels of the other documents' pods."""
     template = pods(document)
@@ -140,6 +153,7 @@ def check_pods(document, where, others):
             yield f"{where}: its anti-affinity is about no pods that there are"
     for container in spec["containers"]:
         yield from check_container(container, f"{where}, container {container['name']}")
+        yield from check_counters(container, spec.get("volumes", []), where)
         drain = option(container, "drain-timeout")
         if drain and int(drain.rstrip("s")) >= spec.get("terminationGracePeriodSeconds", 30):
             yield f"{where}: it is killed before --drain-timeout has passed"
@@ -219,6 +233,9 @@ BROKEN = [
     ("Service", ["spec", "ports", 0, "targetPort"], "http", "no port http"),
     ("NetworkPolicy", ["spec", "ingress", 0, "ports", 0, "port"], 1, "no port 1"),
     ("Job", ["spec", "template", "spec", "containers", 0, "command"], "weft", "is no list"),
+    ("DaemonSet", [*POD, "volumes", 0, "hostPath", "path"], "/proc", "counters"),
+    ("DaemonSet", [*ONE, "env", 1, "value"], "/sys", "counters"),
+    ("DaemonSet", [*ONE, "volumeMounts", 0, "readOnly"], False, "counters"),
     ("DaemonSet", ["apiVersion"], "extensions/v1beta1", "no kind"),
 ]
 
