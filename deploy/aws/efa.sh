@@ -38,31 +38,26 @@ die() {
 
 dry=''
 
-# A word as a shell would take it. $SG is a variable that was printed before.
-quoted() {
-	local word=$1
-	if [[ $word =~ ^[A-Za-z0-9_./:=,@%+-]+$ ]]; then
-		printf '%s' "$word"
-	elif [[ $word == *\$SG* ]]; then
-		word=${word//\\/\\\\}
-		printf '"%s"' "${word//\"/\\\"}"
-	else
-		printf "'%s'" "${word//\'/\'\\\'\'}"
-	fi
-}
-
-line() {
-	local word text=''
+# Sets text to the words as a shell would take them. $SG is a variable that was printed before.
+quote() {
+	local word
+	text=''
 	for word; do
-		text+="${text:+ }$(quoted "$word")"
+		if [[ $word == *\$SG* ]]; then
+			word=${word//\\/\\\\}
+			word="\"${word//\"/\\\"}\""
+		elif [[ ! $word =~ ^[A-Za-z0-9_./:=,@%+-]+$ ]]; then
+			word="'${word//\'/\'\\\'\'}'"
+		fi
+		text+="${text:+ }$word"
 	done
-	printf '%s' "$text"
 }
 
 run() {
+	local text
 	if [[ $dry ]]; then
-		line "$@"
-		echo
+		quote "$@"
+		echo "$text"
 	else
 		"$@" >/dev/null
 	fi
@@ -70,14 +65,15 @@ run() {
 
 # keep NAME COMMAND...: what the command prints becomes the value of NAME.
 keep() {
-	local name=$1 value
+	local name=$1 value text
 	shift
+	quote "$@"
 	if [[ $dry ]]; then
-		echo "$name=\$($(line "$@"))"
+		echo "$name=\$($text)"
 		value="\$$name"
 	else
 		value=$("$@")
-		[[ $value && $value != None ]] || die "nothing came of: $(line "$@")"
+		[[ $value && $value != None ]] || die "nothing came of: $text"
 		echo "$name $value"
 	fi
 	printf -v "$name" '%s' "$value"
