@@ -80,7 +80,7 @@ def differences(machine, status, report):
 
 def run_machine(program, machine, trees):
     """What is wrong with it: lines."""
-    with tempfile.TemporaryDirectory(prefix="weft-doctor-") as root:
+    with tempfile.TemporaryDirectory(prefix="weft-doctor-", dir=run_cases.memory()) as root:
         tree = run_cases.Tree(root, trees)
         for place, text in machine.lines:
             tree.line(place, text)
