@@ -43,6 +43,7 @@ static void put_version(void *function)
 		probe_put("ibverbs_path=%s", path);
 }
 
+/* Without devices the library cannot ask the kernel, and what it says is no answer. */
 static void put_fork(const struct verbs *verbs)
 {
 	int state = verbs->is_fork_initialized ? verbs->is_fork_initialized() : -1;
@@ -139,13 +140,14 @@ void probe_verbs(void)
 		FIND(efa, efadv_query_device, "efadv_query_device");
 #undef FIND
 	put_version((void *)verbs.get_device_list);
-	put_fork(&verbs);
 	if (!verbs.get_device_list || !verbs.open_device || !verbs.close_device ||
 	    !verbs.get_device_name)
 		return;
 	devices = verbs.get_device_list(&count);
 	if (!devices)
 		probe_put("devices=%s", probe_error(errno, why, sizeof(why)));
+	if (devices && count)
+		put_fork(&verbs);
 	for (int i = 0; devices && i < count && i < PROBE_DEVICES_MAX; i++)
 		put_device(&verbs, devices[i], i);
 }

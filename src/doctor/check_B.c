@@ -70,10 +70,8 @@ static void say_missing(const struct doctor *doctor, struct finding *f, struct n
 		    efa_in_container(doctor) ? " (to load on the host, not in this container)"
 					     : "");
 	if (!efa)
-		finding_fix(f,
-			    "sudo modprobe -a ib_uverbs efa # Ubuntu, no such module: sudo apt "
-			    "install linux-modules-extra-%s",
-			    *release ? release : "$(uname -r)");
+		finding_fix(f, "sudo modprobe -a ib_uverbs efa # Ubuntu, no such module: sudo "
+			       "apt-get -y --with-new-pkgs upgrade && sudo reboot");
 }
 
 void check_B1(const struct doctor *doctor, struct finding *f)

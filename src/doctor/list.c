@@ -20,11 +20,14 @@ void list_text(const struct doctor_table *table, FILE *out)
 	}
 }
 
-/* Signs that Markdown would take for its own; a backquoted word stays as it is. */
+/* Signs that Markdown would take for its own, but for those between backquotes. */
 static void put_words(FILE *out, const char *text)
 {
+	bool code = false;
+
 	for (; *text; text++) {
-		if (strchr("*_<>|", *text))
+		code ^= *text == '`';
+		if (!code && strchr("*_<>", *text))
 			fputc('\\', out);
 		fputc(*text, out);
 	}

@@ -92,7 +92,7 @@ void report_text_line(const struct doctor_report *report, FILE *out, bool colour
 	put_word(out, colour, f->verdict, 5);
 	fprintf(out, "%-*s", TEXT_AT - 7, report->table->checks[check].id);
 	report_wrap(out, TEXT_AT, TEXT_AT, f->text);
-	if (f->verdict >= DOCTOR_WARN && *f->fix && !report_is_cause(report, check)) {
+	if (f->verdict >= DOCTOR_UNKNOWN && *f->fix && !report_is_cause(report, check)) {
 		fprintf(out, "%*sfix: ", TEXT_AT, "");
 		report_wrap_command(out, TEXT_AT + 5, TEXT_AT + 5, f->fix);
 	}

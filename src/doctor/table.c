@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "doctor/table.h"
 
+/* Tests have checks of their own. */
+#ifndef CHECKS_DEF
+#define CHECKS_DEF "doctor/checks.def"
+#endif
+
 #define GROUP(letter, title)
+#define CHECK(id, ...) void check_##id(const struct doctor *doctor, struct finding *f);
+#include CHECKS_DEF
+#undef CHECK
+
 #define INFO    DOCTOR_INFO
 #define WARN    DOCTOR_WARNING
 #define WARNING DOCTOR_WARNING
@@ -10,7 +19,7 @@
 #define CHECK(id, name, severity, needs, what, consequence, detect, fix, source) \
 	{ #id, name, severity, needs, what, consequence, detect, fix, source, check_##id },
 const struct doctor_check doctor_checks[] = {
-#include "doctor/checks.def"
+#include CHECKS_DEF
 };
 #undef CHECK
 #undef GROUP
@@ -20,6 +29,6 @@ const size_t doctor_checks_count = sizeof(doctor_checks) / sizeof(struct doctor_
 #define CHECK(...)
 #define GROUP(letter, title) { letter, title },
 const struct doctor_group doctor_groups[] = {
-#include "doctor/checks.def"
+#include CHECKS_DEF
 };
 const size_t doctor_groups_count = sizeof(doctor_groups) / sizeof(doctor_groups[0]);

@@ -33,62 +33,122 @@ static bool is_command(const char *text)
 	return false;
 }
 
-/* The word at text with the blanks that are part of it, when quotes hold it together. */
+/* A quote that begins a part of a word: no apostrophe, and there is one that ends it. */
+static bool opens(const char *text, size_t i)
+{
+	return (text[i] == '\'' || text[i] == '"') && !(i && isalnum((unsigned char)text[i - 1])) &&
+	       strchr(text + i + 1, text[i]);
+}
+
+/* The word at text, with the blanks in front of it and those that quotes hold. */
 static size_t word_len(const char *text, bool quoted)
 {
+	size_t i = strspn(text, " ");
 	char quote = 0;
-	size_t i;
 
-	for (i = 0; text[i] && text[i] != '\n'; i++) {
-		if (quoted && (text[i] == '\'' || text[i] == '"'))
-			quote = !quote ? text[i] : quote == text[i] ? 0 : quote;
+	for (; text[i] && text[i] != '\n'; i++) {
+		if (quote && text[i] == quote)
+			quote = 0;
+		else if (!quote && quoted && opens(text, i))
+			quote = text[i];
 		if (text[i] == ' ' && !quote)
 			break;
 	}
 	return i;
 }
 
-static void wrap(FILE *out, int now, int hang, const char *text, bool command)
+/* Where a shell's comment begins, with the blanks in front of it; the end when there is none. */
+static size_t comment_at(const char *text)
 {
-	int room = DOCTOR_COLUMNS - (command ? 2 : 0), width;
-	bool first = true;
-	size_t len;
+	size_t at = 0, len, blanks;
 
-	while (*text) {
-		if (*text == '\n') {
-			fprintf(out, "\n%*s", hang, "");
-			now = hang;
+	while (text[at]) {
+		len = word_len(text + at, true);
+		blanks = strspn(text + at, " ");
+		if (text[at + blanks] == '#' && (blanks || !at))
+			break;
+		at += len + (text[at + len] == '\n');
+	}
+	return at;
+}
+
+/* One line of a text, of len bytes; mark: what ends a broken line, begin: what begins the next. */
+static int put_line(FILE *out, int now, int hang, const char *text, size_t len, const char *mark,
+		    const char *begin)
+{
+	int room = DOCTOR_COLUMNS - (int)strlen(mark), width;
+	size_t at = 0, word, blanks;
+	bool first = true;
+
+	while (at < len) {
+		word = word_len(text + at, *mark != 0);
+		if (word > len - at)
+			word = len - at;
+		blanks = strspn(text + at, " ");
+		if (blanks >= word)
+			break;
+		if (!*mark || first) {
+			at += blanks;
+			word -= blanks;
+		}
+		width = columns(text + at, word) + (!first && !*mark);
+		if (!first && now + width > (at + word < len ? room : DOCTOR_COLUMNS)) {
+			fprintf(out, "%s\n%*s%s", mark, hang, "", begin);
+			now = hang + (int)strlen(begin);
+			blanks = strspn(text + at, " ");
+			at += blanks;
+			word -= blanks;
+			width = columns(text + at, word);
 			first = true;
-			text++;
-			continue;
 		}
-		if (*text == ' ' && !command) {
-			text++;
-			continue;
-		}
-		len = word_len(text + (command && *text == ' '), command) +
-		      (command && *text == ' ');
-		width = columns(text, len) + (!first && !command);
-		if (!first && now + width > room) {
-			fprintf(out, "%s\n%*s", command ? " \\" : "", hang, "");
-			now = hang;
-			first = true;
-			width = columns(text, len);
-		}
-		fprintf(out, "%s%.*s", first || command ? "" : " ", (int)len, text);
+		fprintf(out, "%s%.*s", first || *mark ? "" : " ", (int)word, text + at);
 		now += width;
 		first = false;
-		text += len;
+		at += word;
 	}
-	fputc('\n', out);
+	return now;
+}
+
+/* The lines of a text, of len bytes. The column where it ends. */
+static int put_lines(FILE *out, int now, int hang, const char *text, size_t len, const char *mark)
+{
+	size_t line;
+
+	for (;;) {
+		line = strcspn(text, "\n");
+		now = put_line(out, now, hang, text, line < len ? line : len, mark, "");
+		if (line >= len)
+			return now;
+		fprintf(out, "\n%*s", hang, "");
+		now = hang;
+		text += line + 1;
+		len -= line + 1;
+	}
 }
 
 void report_wrap(FILE *out, int now, int hang, const char *text)
 {
-	wrap(out, now, hang, text, false);
+	put_lines(out, now, hang, text, strlen(text), "");
+	fputc('\n', out);
 }
 
 void report_wrap_command(FILE *out, int now, int hang, const char *text)
 {
-	wrap(out, now, hang, text, is_command(text));
+	size_t len = is_command(text) ? comment_at(text) : 0, rest = strlen(text + len);
+
+	if (!len) {
+		report_wrap(out, now, hang, text);
+		return;
+	}
+	now = put_lines(out, now, hang, text, len, " \\");
+	text += len + strspn(text + len, " ");
+	if (rest && now + 1 + columns(text, strlen(text)) > DOCTOR_COLUMNS) {
+		fprintf(out, "\n%*s", hang, "");
+		now = hang;
+	} else if (rest) {
+		fputc(' ', out);
+		now++;
+	}
+	put_line(out, now, hang, text, strlen(text), "", "# ");
+	fputc('\n', out);
 }

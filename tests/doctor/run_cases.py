@@ -35,6 +35,7 @@ from pathlib import Path
 VERDICTS = {"ok", "warn", "fail", "unknown", "skipped"}
 ESCAPES = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 LINKS_MAX = 40
+WORKERS = 2
 
 
 class Bad(Exception):
@@ -80,6 +81,22 @@ class Tree:
     def __init__(self, root, trees):
         self.root, self.trees = Path(root), trees
         self.env, self.probe, self.modes = {}, {}, []
+        self.journal = None  # what take_back() undoes: (function, its arguments)
+
+    def begin(self):
+        """From here on all can be taken back."""
+        self.saved = dict(self.env), dict(self.probe), list(self.modes)
+        self.journal = []
+
+    def take_back(self):
+        for function, *args in reversed(self.journal):
+            function(*args)
+        self.env, self.probe, self.modes = self.saved
+        self.journal = None
+
+    def note(self, function, *args):
+        if self.journal is not None:
+            self.journal.append((function, *args))
 
     def resolve(self, path, follow_last=False):
         """Where path is when links above it, or all, are followed; directories on the way are made."""
@@ -99,13 +116,20 @@ class Tree:
                 continue
             if todo and not here.is_dir():
                 here.mkdir()
+                self.note(here.rmdir)
             done.append(part)
         raise Bad(f"{path}: links in a circle")
 
     def clear(self, at):
-        if at.is_symlink() or at.is_file():
+        if not os.path.lexists(at):
+            return
+        if self.journal is not None:
+            aside = self.root.with_name(f"{self.root.name}-{len(self.journal)}")
+            os.rename(at, aside)
+            self.note(os.rename, aside, at)
+        elif at.is_symlink() or at.is_file():
             at.unlink()
-        elif at.is_dir():
+        else:
             shutil.rmtree(at)
 
     def remove(self, what):
@@ -127,15 +151,18 @@ class Tree:
     def write(self, path, text):
         text = re.sub(r"\\(.)", lambda found: ESCAPES[found[1]], text)
         at = self.resolve(path, follow_last=True)
-        if at.exists():
-            self.clear(at)  # never written through: it may be shared with the base tree
-        at.write_bytes(text.encode() + (b"" if text.endswith("\0") else b"\n"))
+        self.put(at, text + ("" if text.endswith("\0") else "\n"))
+
+    def put(self, at, text):
+        self.clear(at)
+        at.write_text(text, encoding="utf-8")
+        self.note(at.unlink)
 
     def link(self, path, target):
         at = self.resolve(path)
-        if os.path.lexists(at):
-            self.clear(at)
+        self.clear(at)
         at.symlink_to(target)
+        self.note(at.unlink)
 
     def line(self, place, text):
         try:
@@ -171,15 +198,12 @@ class Tree:
     def end(self):
         """What is last: environment, answer, modes."""
         if self.env or not os.path.lexists(self.root / "proc/self/environ"):
-            (self.root / "environ").write_text("".join(f"{k}={v}\0" for k, v in self.env.items()), encoding="utf-8")
+            self.put(self.root / "environ", "".join(f"{k}={v}\0" for k, v in self.env.items()))
         if self.probe:
-            (self.root / "probe").write_text("".join(f"{k}={v}\n" for k, v in self.probe.items()), encoding="utf-8")
+            self.put(self.root / "probe", "".join(f"{k}={v}\n" for k, v in self.probe.items()))
         for mode, path in self.modes:
             at = self.resolve(path, follow_last=True)
-            if at.is_file():
-                content = at.read_bytes()
-                at.unlink()
-                at.write_bytes(content)
+            self.note(at.chmod, stat.S_IMODE(at.stat().st_mode))
             at.chmod(int(mode, 8))
 
 
@@ -198,24 +222,66 @@ def give_back(root):
                 os.chmod(entry.path, 0o700)
 
 
-def run_case(program, case, trees):
-    """None, or what is wrong."""
-    with tempfile.TemporaryDirectory(prefix="weft-doctor-") as root:
-        tree = Tree(root, trees)
-        for place, text in case.lines:
-            tree.line(place, text)
-        tree.end()
-        args = [program, "--sysroot", root, "--only", case.check, "--json"]
-        done = subprocess.run(powerless(args) if tree.modes else args, capture_output=True, text=True, timeout=60,
-                              check=False)
-        give_back(root)
-    if done.returncode not in (0, 1, 2) or not done.stdout:
-        return f"{case.place}: status {done.returncode}: {done.stderr.strip()}"
-    found = json.loads(done.stdout)["checks"][0]
-    if found["status"] == case.verdict and case.words in found["text"]:
-        return None
-    return (f"{case.place}: {case.check}: wanted {case.verdict}: ...{case.words}...\n"
-            f"    found {found['status']}: {found['text']}\n    {'; '.join(found['evidence'])}")
+class Runner:
+    """Cases one after another. A tree that several start from is made once, and what a case changes taken back."""
+
+    def __init__(self, program, trees, folder):
+        self.program, self.trees, self.folder = program, trees, Path(folder)
+        self.bases = {}  # first line of a case -> Tree
+        self.taken = 0
+
+    def fresh(self):
+        self.taken += 1
+        root = self.folder / str(self.taken)
+        root.mkdir()
+        return Tree(root, self.trees)
+
+    def tree_of(self, case):
+        """A tree that is ready, and the lines that are left."""
+        lines = case.lines
+        if not lines or not lines[0][1].startswith("use "):
+            return self.fresh(), lines
+        if lines[0][1] not in self.bases:
+            tree = self.fresh()
+            tree.line(*lines[0])
+            self.bases[lines[0][1]] = tree
+        return self.bases[lines[0][1]], lines[1:]
+
+    def run(self, case):
+        """None, or what is wrong."""
+        tree, lines = self.tree_of(case)
+        tree.begin()
+        try:
+            for place, text in lines:
+                tree.line(place, text)
+            tree.end()
+            args = [self.program, "--sysroot", str(tree.root), "--only", case.check, "--json"]
+            done = subprocess.run(powerless(args) if tree.modes else args, capture_output=True, text=True, timeout=60,
+                                  check=False)
+        finally:
+            tree.take_back()
+        if done.returncode not in (0, 1, 2) or not done.stdout:
+            return f"{case.place}: status {done.returncode}: {done.stderr.strip()}"
+        found = json.loads(done.stdout)["checks"][0]
+        if found["status"] == case.verdict and case.words in found["text"]:
+            return None
+        return (f"{case.place}: {case.check}: wanted {case.verdict}: ...{case.words}...\n"
+                f"    found {found['status']}: {found['text']}\n    {'; '.join(found['evidence'])}")
+
+
+def run_cases(program, cases, trees):
+    """What is wrong, in the order of the cases."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="weft-doctor-", dir=memory) as folder:
+        parts = []
+        for i in range(WORKERS):
+            os.mkdir(f"{folder}/{i}")
+            runner = Runner(program, trees, f"{folder}/{i}")
+            parts.append(lambda part, runner=runner: [runner.run(case) for case in part])
+        with concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS) as pool:
+            share = -(-len(cases) // WORKERS)
+            runs = [pool.submit(part, cases[i * share:(i + 1) * share]) for i, part in enumerate(parts)]
+            return [text for run in runs for text in run.result() if text]
 
 
 def missing_pairs(checks, cases):
@@ -243,9 +309,7 @@ def main():
                  if not only or case.check in only]
         wrong = list(missing_pairs(checks, cases))
         known = {row["id"] for row in checks}
-        with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
-            runs = pool.map(lambda case: run_case(program, case, trees), (c for c in cases if c.check in known))
-            wrong += [text for text in runs if text]
+        wrong += run_cases(program, [case for case in cases if case.check in known], trees)
     except Bad as error:
         sys.exit(str(error))
     for text in wrong:
