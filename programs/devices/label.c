@@ -27,13 +27,6 @@ static void fact_count(struct label *label, size_t count, const char *what)
 	fact(label, "%zu %s%s", count, what, count == 1 ? "" : "s");
 }
 
-static void clean(char *text)
-{
-	for (; *text; text++)
-		if (*text < ' ' || *text > '~')
-			*text = '?';
-}
-
 static void label_nic(struct label *l, const struct machine *m, size_t index)
 {
 	const struct host_nic *nic = &m->nics[index];
@@ -43,6 +36,11 @@ static void label_nic(struct label *l, const struct machine *m, size_t index)
 	l->what = "NIC";
 	snprintf(l->pci, sizeof(l->pci), "%s", nic->pci);
 	snprintf(l->name, sizeof(l->name), "%s", nic->name);
+	/* What is wrong comes first: the end may be cut. */
+	if (*nic->state && !strstr(nic->state, "ACTIVE"))
+		fact(l, "port %s", nic->state + strspn(nic->state, "0123456789: "));
+	if (*facts->open && strcmp(facts->open, "ok") != 0)
+		fact(l, "cannot be opened");
 	fact(l, "%s", nic->driver);
 	fact(l, "%s", show_rate(nic, text, sizeof(text)));
 	show_link(nic, text, sizeof(text));
@@ -51,10 +49,6 @@ static void label_nic(struct label *l, const struct machine *m, size_t index)
 	else if (*text)
 		fact(l, "PCI %s", text);
 	fact(l, "%s", nic->net);
-	if (*nic->state && !strstr(nic->state, "ACTIVE"))
-		fact(l, "port %s", nic->state + strspn(nic->state, "0123456789: "));
-	if (*facts->open && strcmp(facts->open, "ok") != 0)
-		fact(l, "cannot be opened");
 	if (facts->near != NEAR_NONE)
 		snprintf(l->near, sizeof(l->near), "GPU %s",
 			 machine_gpus_text(facts->gpus, text, sizeof(text)));
@@ -135,8 +129,8 @@ void label_make(struct label *ret, const struct machine *m, const struct tree_it
 		label_net(ret, &m->nets[item->index]);
 		break;
 	}
-	clean(ret->pci);
-	clean(ret->name);
-	clean(ret->facts);
-	clean(ret->near);
+	machine_clean(ret->pci);
+	machine_clean(ret->name);
+	machine_clean(ret->facts);
+	machine_clean(ret->near);
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "devices/machine.h"
+
 #define GAP   2
 #define LEAST 6 /* a column is not cut below */
 
@@ -35,9 +37,7 @@ void table_cell(struct table *table, size_t column, const char *format, ...)
 	if (vsnprintf(cell, TABLE_CELL, format, args) >= TABLE_CELL)
 		cell[TABLE_CELL - 2] = '~';
 	va_end(args);
-	for (; *cell; cell++)
-		if (*cell < ' ' || *cell > '~')
-			*cell = '?';
+	machine_clean(cell);
 }
 
 static size_t widest_cell(const struct table *table, size_t column)

@@ -224,6 +224,8 @@ static void put_nets(const struct machine *m)
 
 static void put_providers(const struct machine *m)
 {
+	char line[sizeof(m->libfabric) + sizeof(m->libfabric_path) + 32];
+
 	COLUMNS("PROVIDER", "DOMAINS", "MESSAGE MAX", "RMA");
 	for (size_t i = 0; i < m->providers_count; i++) {
 		const struct provider *p = &m->providers[i];
@@ -238,8 +240,9 @@ static void put_providers(const struct machine *m)
 	}
 	printf("\n");
 	table_print(&table);
-	printf("of libfabric %s%s%s\n", m->libfabric, *m->libfabric_path ? ", " : "",
-	       m->libfabric_path);
+	snprintf(line, sizeof(line), "of libfabric %s%s%s", m->libfabric,
+		 *m->libfabric_path ? ", " : "", m->libfabric_path);
+	show_wrapped("", machine_clean(line));
 }
 
 static void put_notes(const struct machine *m)

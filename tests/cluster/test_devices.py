@@ -164,8 +164,8 @@ def hostile(folder, seed):
             os.mkfifo(path)
     for name in (b"x\xff\x01<&>\"'", b"y" * 200, b"z\n\x1b[31m"):
         os.symlink(b"../../devices", os.path.join(os.fsencode(folder), b"sys/class/infiniband", name))
-    for end in (b"", b"dev.0=", rng.randbytes(3000), b"prov.0=\xff\x1b[0m\nprov.0.domains=-1\nend=ok"):
-        if rng.random() < 0.5:
+    for end in (b"", b"dev.0=", rng.randbytes(3000), b"prov.0=\xff\x1b[0m\nprov.0.domains=-1\nlibfabric=\x1b[31m2\nend=ok"):
+        if rng.random() < 0.6:
             machine.put("/probe", end)
     return machine
 
