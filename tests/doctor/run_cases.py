@@ -247,19 +247,23 @@ class Runner:
             self.bases[lines[0][1]] = tree
         return self.bases[lines[0][1]], lines[1:]
 
-    def run(self, case):
-        """None, or what is wrong."""
+    def look(self, case, *args):
+        """What the program does with the tree of a case."""
         tree, lines = self.tree_of(case)
         tree.begin()
         try:
             for place, text in lines:
                 tree.line(place, text)
             tree.end()
-            args = [self.program, "--sysroot", str(tree.root), "--only", case.check, "--json"]
-            done = subprocess.run(powerless(args) if tree.modes else args, capture_output=True, text=True, timeout=60,
+            args = [self.program, "--sysroot", str(tree.root), *args, "--json"]
+            return subprocess.run(powerless(args) if tree.modes else args, capture_output=True, text=True, timeout=60,
                                   check=False)
         finally:
             tree.take_back()
+
+    def run(self, case):
+        """None, or what is wrong."""
+        done = self.look(case, "--only", case.check)
         if done.returncode not in (0, 1, 2) or not done.stdout:
             return f"{case.place}: status {done.returncode}: {done.stderr.strip()}"
         found = json.loads(done.stdout)["checks"][0]
@@ -269,10 +273,13 @@ class Runner:
                 f"    found {found['status']}: {found['text']}\n    {'; '.join(found['evidence'])}")
 
 
+def folder_in_memory():
+    return tempfile.TemporaryDirectory(prefix="weft-doctor-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+
+
 def run_cases(program, cases, trees):
     """What is wrong, in the order of the cases."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="weft-doctor-", dir=memory) as folder:
+    with folder_in_memory() as folder:
         parts = []
         for i in range(WORKERS):
             os.mkdir(f"{folder}/{i}")
