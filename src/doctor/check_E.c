@@ -17,6 +17,8 @@ void check_E2(const struct doctor *doctor, struct finding *f)
 {
 	struct placement p;
 
+	if (placement_emulated(doctor, f))
+		return;
 	if (placement_read(doctor, &p, f)) {
 		finding_fix(f, "%s", PLACEMENT_ASK("placement/availability-zone-id"));
 		return;
@@ -71,6 +73,8 @@ void check_E4(const struct doctor *doctor, struct finding *f)
 {
 	struct placement p;
 
+	if (placement_emulated(doctor, f))
+		return;
 	if (placement_read(doctor, &p, f)) {
 		finding_fix(f, "%s", PLACEMENT_ASK("placement/group-name"));
 		return;

@@ -212,6 +212,8 @@ void check_E1(const struct doctor *doctor, struct finding *f)
 	struct placement p;
 	struct traffic t;
 
+	if (placement_emulated(doctor, f))
+		return;
 	/* The rest is told without it too. */
 	if (placement_read(doctor, &p, &none))
 		finding_evidence(f, "%s", PLACEMENT_FILE ": security groups not told");

@@ -41,6 +41,10 @@ void check_G1(const struct doctor *doctor, struct finding *f)
 
 	if (outside(doctor, f, CONTAINER_PLAIN))
 		return;
+	if (*doctor->root.sysfs) {
+		finding_say(f, DOCTOR_SKIPPED, "emulated devices have no device nodes");
+		return;
+	}
 	pod = container_kind(doctor, NULL) == CONTAINER_POD;
 	n = efa_nics(doctor, &nics);
 	for (int i = 0; i < n; i++) {

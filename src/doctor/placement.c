@@ -83,6 +83,14 @@ static int parse(const char *text, struct placement *ret)
 	return ret->interfaces ? 0 : -ENOENT;
 }
 
+bool placement_emulated(const struct doctor *doctor, struct finding *f)
+{
+	if (!*doctor->root.sysfs)
+		return false;
+	finding_say(f, DOCTOR_SKIPPED, "emulated devices are nowhere in EC2's network");
+	return true;
+}
+
 int placement_read(const struct doctor *doctor, struct placement *ret, struct finding *f)
 {
 	char *text = mem_alloc(PLACEMENT_FILE_MAX);

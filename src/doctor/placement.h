@@ -31,6 +31,8 @@ struct placement {
 	uint32_t groups_n;
 };
 
+/* Emulated devices are nowhere in EC2's network: true, with the verdict "skipped". */
+bool placement_emulated(const struct doctor *doctor, struct finding *f);
 /* 0, or -errno with a sentence's evidence and verdict in f: -ENOENT when there is no such file or
  * it says nothing of EC2. */
 int placement_read(const struct doctor *doctor, struct placement *ret, struct finding *f);

@@ -41,6 +41,17 @@ void sysroot_close(struct sysroot *root)
 	root->fd = -1;
 }
 
+/* What tells of devices; the kernel's settings and the processors are of this machine. */
+static bool stands_in_sysfs(const char *path)
+{
+	static const char *const kept[] = { "/sys/kernel/", "/sys/fs/", "/sys/devices/system/" };
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (!strncmp(path, kept[i], strlen(kept[i])))
+			return false;
+	return !strncmp(path, "/sys/", 5);
+}
+
 /* Links are resolved as though the root were "/". Kernels before 5.6 resolve them as they are. */
 static int open_below(const struct sysroot *root, int flags, const char *path)
 {
@@ -55,7 +66,7 @@ static int open_below(const struct sysroot *root, int flags, const char *path)
 		how.flags |= O_NONBLOCK | O_NOCTTY;
 	if (!*below)
 		below = ".";
-	if (root->real && *root->sysfs && !strncmp(path, "/sys/", 5)) {
+	if (root->real && *root->sysfs && stands_in_sysfs(path)) {
 		char moved[2 * SYSROOT_PATH_MAX];
 
 		snprintf(moved, sizeof(moved), "%s/%s", root->sysfs, path + 5);

@@ -8,8 +8,9 @@
  * Paths are absolute, as on the machine ("/sys/class/infiniband/%s"), printf style. One too long
  * is -ENAMETOOLONG. A struct sysroot is read by any number of threads at a time.
  *
- * What stands below /sys can be looked for elsewhere: programs give $SYSFS_PATH, where libibverbs
- * looks, and emulated devices are.
+ * What stands below /sys of devices can be looked for elsewhere: programs give $SYSFS_PATH, where
+ * libibverbs looks, and emulated devices are. /sys/kernel, /sys/fs and /sys/devices/system are
+ * this machine's all the same.
  */
 #ifndef WEFT_HOST_SYSROOT_H
 #define WEFT_HOST_SYSROOT_H

@@ -164,6 +164,26 @@ static void this_machine_has_its_files(void **state)
 	assert_int_equal(sysroot_open(&machine, "/no/such/directory", NULL), -ENOENT);
 }
 
+/* As for emulated devices: the kernel's settings and the processors stay this machine's. */
+static void another_sysfs_tells_of_devices_only(void **state)
+{
+	struct sysroot machine;
+
+	(void)state;
+	tree_file("class/infiniband/efa_0/marker", "1");
+	tree_file("kernel/marker", "1");
+	tree_file("fs/marker", "1");
+	tree_file("devices/system/marker", "1");
+	tree_file("devices/systems/marker", "1");
+	assert_int_equal(sysroot_open(&machine, NULL, tree), 0);
+	assert_int_equal(sysroot_exists(&machine, "/sys/class/infiniband/efa_0/marker"), 0);
+	assert_int_equal(sysroot_exists(&machine, "/sys/devices/systems/marker"), 0);
+	assert_int_equal(sysroot_exists(&machine, "/sys/kernel/marker"), -ENOENT);
+	assert_int_equal(sysroot_exists(&machine, "/sys/fs/marker"), -ENOENT);
+	assert_int_equal(sysroot_exists(&machine, "/sys/devices/system/marker"), -ENOENT);
+	sysroot_close(&machine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +195,7 @@ int main(void)
 		TEST(what_others_rename_does_not_matter),
 		TEST(entries_come_in_the_order_of_their_numbers),
 		TEST(this_machine_has_its_files),
+		TEST(another_sysfs_tells_of_devices_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

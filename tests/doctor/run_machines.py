@@ -14,12 +14,9 @@ machines.cases holds blocks, separated by blank lines:
 A machine whose status is 0 has no cause, and nothing that is unknown without an "expect". Exit status 1 when one is
 other than it should be.
 """
-import concurrent.futures
 import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -78,17 +75,9 @@ def differences(machine, status, report):
             yield f"{check} was not expected: {row['status']}: {row['text']}\n      {'; '.join(row['evidence'])}"
 
 
-def run_machine(program, machine, trees):
+def look(runner, machine):
     """What is wrong with it: lines."""
-    with tempfile.TemporaryDirectory(prefix="weft-doctor-") as root:
-        tree = run_cases.Tree(root, trees)
-        for place, text in machine.lines:
-            tree.line(place, text)
-        tree.end()
-        args = [program, "--sysroot", root, "--json"]
-        done = subprocess.run(run_cases.powerless(args) if tree.modes else args, capture_output=True, text=True,
-                              timeout=120, check=False)
-        run_cases.give_back(root)
+    done = runner.look(machine)
     if done.returncode not in (0, 1, 2) or not done.stdout:
         return [f"status {done.returncode}: {done.stderr.strip()}"]
     return list(differences(machine, done.returncode, json.loads(done.stdout)))
@@ -98,20 +87,22 @@ def main():
     if len(sys.argv) < 4:
         sys.exit(__doc__)
     program, only = os.path.abspath(sys.argv[1]), set(sys.argv[4:])
-    start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="weft-trees-") as folder:
+    start, wrong = time.monotonic(), 0
+    with run_cases.folder_in_memory() as folder:
+        trees = Path(folder, "trees")
+        trees.mkdir()
         for path in Path(sys.argv[3]).glob("*.tree"):
-            os.symlink(path.resolve(), Path(folder, path.name))
+            os.symlink(path.resolve(), trees / path.name)
         for name in make_trees.MACHINES:
-            Path(folder, f"{name}.tree").write_text(make_trees.tree(name), encoding="utf-8")
-        wrong = 0
+            (trees / f"{name}.tree").write_text(make_trees.tree(name), encoding="utf-8")
         try:
             machines = [m for m in read_machines(Path(sys.argv[2])) if not only or m.name in only]
-            with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-                for machine, found in zip(machines, pool.map(lambda m: run_machine(program, m, Path(folder)), machines)):
-                    wrong += len(found) != 0
-                    for text in found:
-                        print(f"{machine.place}: {machine.name}: {text}")
+            runner = run_cases.Runner(program, trees, folder)
+            for machine in machines:
+                found = look(runner, machine)
+                wrong += len(found) != 0
+                for text in found:
+                    print(f"{machine.place}: {machine.name}: {text}")
         except run_cases.Bad as error:
             sys.exit(str(error))
     print(f"{len(machines)} machines, {wrong} wrong, {time.monotonic() - start:.1f} s")
