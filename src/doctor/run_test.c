@@ -5,7 +5,7 @@
 
 #include "doctor/planted.h"
 
-#define SHORT_NS (100 * NSEC_PER_MSEC)
+#define SHORT_NS (50 * NSEC_PER_MSEC)
 
 static void assert_is(const struct planted *planted, size_t check, enum doctor_verdict verdict,
 		      const char *part)
@@ -18,36 +18,34 @@ static void assert_is(const struct planted *planted, size_t check, enum doctor_v
 	assert_int_equal(f->verdict, verdict);
 }
 
-static void a_check_that_crashes_or_hangs_costs_its_own_verdict(void **state)
+static void a_check_that_crashes_costs_its_own_verdict(void **state)
 {
 	static const struct doctor_check rows[] = {
 		PLANT("A1", DOCTOR_FATAL, "", plant_ok),
 		PLANT("A2", DOCTOR_FATAL, "", plant_crash),
-		PLANT("A3", DOCTOR_FATAL, "", plant_hang),
-		PLANT("A4", DOCTOR_FATAL, "", plant_leave),
-		PLANT("A5", DOCTOR_FATAL, "", plant_silent),
-		PLANT("A6", DOCTOR_FATAL, "", plant_garbage),
-		PLANT("A7", DOCTOR_FATAL, "", plant_fail),
+		PLANT("A3", DOCTOR_FATAL, "", plant_leave),
+		PLANT("A4", DOCTOR_FATAL, "", plant_silent),
+		PLANT("A5", DOCTOR_FATAL, "", plant_garbage),
+		PLANT("A6", DOCTOR_FATAL, "", plant_fail),
 	};
 	static const struct doctor_table table = PLANTED_TABLE(rows);
-	struct planted *planted = plant(&table, NULL, SHORT_NS);
+	struct planted *planted = plant(&table, NULL, DOCTOR_CHECK_NS);
 
 	(void)state;
 	assert_is(planted, 0, DOCTOR_OK, "all is well");
 	assert_is(planted, 1, DOCTOR_UNKNOWN, "crashed (SIGABRT)");
-	assert_is(planted, 2, DOCTOR_UNKNOWN, "did not answer within 0.1 s");
-	assert_true(planted->results[2].ns >= SHORT_NS);
-	assert_is(planted, 3, DOCTOR_UNKNOWN, "without an answer (status 7)");
-	assert_is(planted, 4, DOCTOR_UNKNOWN, "said nothing");
-	assert_is(planted, 5, DOCTOR_UNKNOWN, "xxx");
-	assert_int_equal(strlen(planted->results[5].finding.evidence), DOCTOR_EVIDENCE_MAX - 1);
-	assert_is(planted, 6, DOCTOR_FAIL, "not loaded");
-	assert_string_equal(planted->results[6].finding.fix, "sudo fix A7");
-	assert_string_equal(planted->results[6].finding.consequence, "so what");
+	assert_is(planted, 2, DOCTOR_UNKNOWN, "without an answer (status 7)");
+	assert_is(planted, 3, DOCTOR_UNKNOWN, "said nothing");
+	assert_is(planted, 4, DOCTOR_UNKNOWN, "xxx");
+	assert_int_equal(strlen(planted->results[4].finding.evidence), DOCTOR_EVIDENCE_MAX - 1);
+	assert_is(planted, 5, DOCTOR_FAIL, "not loaded");
+	assert_string_equal(planted->results[5].finding.fix, "sudo fix A6");
+	assert_string_equal(planted->results[5].finding.consequence, "so what");
 	unplant(planted);
 }
 
-/* More of them than run at a time: each has its own deadline. */
+/* More of them than run at a time: each has its own deadline. No other check is among them, since a
+ * machine that is busy may be late with it. */
 static void many_that_hang_end(void **state)
 {
 	struct doctor_check rows[2 * DOCTOR_RUNNING_MAX + 1];
@@ -62,9 +60,11 @@ static void many_that_hang_end(void **state)
 		rows[i] = (struct doctor_check)PLANT("A", DOCTOR_FATAL, "", plant_hang);
 		rows[i].id = ids[i];
 	}
-	planted = plant(&table, NULL, SHORT_NS / 2);
-	for (i = 0; i < table.count; i++)
-		assert_is(planted, i, DOCTOR_UNKNOWN, "did not answer");
+	planted = plant(&table, NULL, SHORT_NS);
+	for (i = 0; i < table.count; i++) {
+		assert_is(planted, i, DOCTOR_UNKNOWN, "did not answer within 0.05 s");
+		assert_true(planted->results[i].ns >= SHORT_NS);
+	}
 	unplant(planted);
 }
 
@@ -202,7 +202,7 @@ static void tables_that_cannot_be_right_are_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_check_that_crashes_or_hangs_costs_its_own_verdict),
+		cmocka_unit_test(a_check_that_crashes_costs_its_own_verdict),
 		cmocka_unit_test(many_that_hang_end),
 		cmocka_unit_test(what_needs_a_failed_check_is_skipped),
 		cmocka_unit_test(a_row_bounds_how_bad_its_verdict_can_be),

@@ -81,6 +81,7 @@ class Tree:
     def __init__(self, root, trees):
         self.root, self.trees = Path(root), trees
         self.env, self.probe, self.modes = {}, {}, []
+        self.known = {}  # folder of a path -> where it is, as long as nothing is taken away and no link made
         self.journal = None  # what take_back() undoes: (function, its arguments)
 
     def begin(self):
@@ -91,6 +92,7 @@ class Tree:
     def take_back(self):
         for function, *args in reversed(self.journal):
             function(*args)
+        self.known.clear()
         self.env, self.probe, self.modes = self.saved
         self.journal = None
 
@@ -100,21 +102,30 @@ class Tree:
 
     def resolve(self, path, follow_last=False):
         """Where path is when links above it, or all, are followed; directories on the way are made."""
+        above, _, name = path.rpartition("/")
+        if above in self.known and name not in ("", ".."):
+            here = self.known[above] / name
+            if not (follow_last and os.path.islink(here)):
+                return here
         todo, done = [part for part in path.split("/") if part], []
+        followed = False
         for _ in range(10 * LINKS_MAX):
             if not todo:
+                if not followed:
+                    self.known[above] = self.root.joinpath(*done).parent
                 return self.root.joinpath(*done)
             part = todo.pop(0)
             if part == "..":
                 done = done[:-1]
                 continue
             here = self.root.joinpath(*done, part)
-            if here.is_symlink() and (todo or follow_last):
+            if (todo or follow_last) and os.path.islink(here):
+                followed = followed or not todo
                 target = os.readlink(here)
                 done = [] if target.startswith("/") else done
                 todo = [p for p in target.split("/") if p not in ("", ".")] + todo
                 continue
-            if todo and not here.is_dir():
+            if todo and not os.path.isdir(here):
                 here.mkdir()
                 self.note(here.rmdir)
             done.append(part)
@@ -123,6 +134,8 @@ class Tree:
     def clear(self, at):
         if not os.path.lexists(at):
             return
+        if not os.path.isfile(at) or os.path.islink(at):
+            self.known.clear()
         if self.journal is not None:
             aside = self.root.with_name(f"{self.root.name}-{len(self.journal)}")
             os.rename(at, aside)
@@ -161,6 +174,7 @@ class Tree:
     def link(self, path, target):
         at = self.resolve(path)
         self.clear(at)
+        self.known.clear()
         at.symlink_to(target)
         self.note(at.unlink)
 
