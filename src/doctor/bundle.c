@@ -21,7 +21,6 @@
 #include "doctor/tar.h"
 
 #define TOP       "weft-doctor/"
-#define LIMIT_MS  30000
 #define KLOG_MAX  (4 << 20)
 #define KLOG_READ 3 /* SYSLOG_ACTION_READ_ALL */
 
@@ -165,7 +164,8 @@ static void put_probe(struct bundle *bundle)
 /* copies: of files too; without them nothing is read that may hang. */
 static int write_all(const struct doctor_report *report, const char *path, bool copies)
 {
-	static const char none[] = "Files were not copied: reading one of them did not end.\n";
+	static const char none[] =
+		"Files were not copied: the process that reads them did not end.\n";
 	struct bundle bundle = { .report = report };
 	int rc = tar_open(&bundle.tar, path, (uint64_t)time(NULL));
 
@@ -194,7 +194,7 @@ static void write_apart(const struct doctor_report *report, const char *path, in
 	_exit(write(fd, &said, sizeof(said)) != sizeof(said));
 }
 
-int bundle_write(const struct doctor_report *report, const char *path)
+int bundle_write(const struct doctor_report *report, const char *path, int limit_ms)
 {
 	struct said said;
 	struct pollfd wait;
@@ -202,6 +202,8 @@ int bundle_write(const struct doctor_report *report, const char *path)
 	int fds[2];
 	pid_t pid;
 
+	if (!limit_ms)
+		return write_all(report, path, false);
 	if (pipe2(fds, O_CLOEXEC))
 		return err_set(-errno, "%s: %s", path, strerror(errno));
 	pid = fork();
@@ -209,7 +211,7 @@ int bundle_write(const struct doctor_report *report, const char *path)
 		write_apart(report, path, fds[1]);
 	close(fds[1]);
 	wait = (struct pollfd){ .fd = fds[0], .events = POLLIN };
-	if (pid > 0 && poll(&wait, 1, LIMIT_MS) == 1)
+	if (pid > 0 && poll(&wait, 1, limit_ms) == 1)
 		ended = read(fds[0], &said, sizeof(said)) == sizeof(said);
 	close(fds[0]);
 	if (pid > 0) {
