@@ -46,9 +46,9 @@ static void names_of_secrets_are_known(void **state)
 
 static void values_of_secrets_are_replaced(void **state)
 {
-	char *environ[] = { (char *)"A_TOKEN=abc", (char *)"EMPTY_KEY=", (char *)"LINES=one\ntwo",
-			    (char *)"PROXY=http://me:pw@host:80/a@b,http://plain/x@y", NULL };
-	char *text = secret_environ(environ);
+	char *variables[] = { (char *)"A_TOKEN=abc", (char *)"EMPTY_KEY=", (char *)"LINES=one\ntwo",
+			      (char *)"PROXY=http://me:pw@host:80/a@b,http://plain/x@y", NULL };
+	char *text = secret_environ(variables);
 
 	(void)state;
 	assert_string_equal(text, "A_TOKEN=(removed)\nEMPTY_KEY=\nLINES=one two\n"
