@@ -18,7 +18,7 @@ NEEDS_MIB=4000
 # shellcheck source=scripts/root.sh
 source scripts/root.sh
 # For people, benchmarks, other compilers and other tests.
-LEFT_OUT=' chromium fonts-dejavu-core clang clang-format libclang-rt-dev mandoc scdoc shellcheck redis-server memcached python3-yaml python3-kubernetes systemd libfabric-bin
+LEFT_OUT=' chromium fonts-dejavu-core clang clang-format libclang-rt-dev mandoc scdoc shellcheck redis-server memcached python3-yaml python3-kubernetes systemd prometheus lld iperf3 libfabric-bin
 	ibverbs-utils perftest iproute2 python3-pytest python3-pytest-xdist python3-grpcio python3-protobuf '
 # Tests of what qemu-user does not do: preadv2(2) with flags (emu_device), MADV_POPULATE_WRITE (emu_mr,
 # engine_memory), mremap(2) that makes a second mapping, and a process's name (emu_world_join); and one that runs this machine's programs with the emulator's library (emu_symbols).

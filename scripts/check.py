@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-LAYERS = ["base", "host", "transport", "engine", "segment", "kv", "control", "perf", "doctor"]
+LAYERS = ["base", "host", "watch", "transport", "engine", "segment", "kv", "control", "perf", "doctor"]
 LINES_MAX = 450
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 # Which headers of other libraries belong where: prefix -> files that may include them.

@@ -18,7 +18,7 @@ NEEDS_MIB=3500
 # shellcheck source=scripts/root.sh
 source scripts/root.sh
 # For people, for benchmarks, or for a compiler that is not used in the root.
-LEFT_OUT=' chromium fonts-dejavu-core clang clang-format libclang-rt-dev mandoc scdoc shellcheck redis-server memcached python3-yaml python3-kubernetes systemd sudo debootstrap '
+LEFT_OUT=' chromium fonts-dejavu-core clang clang-format libclang-rt-dev mandoc scdoc shellcheck redis-server memcached python3-yaml python3-kubernetes systemd prometheus lld iperf3 sudo debootstrap '
 # The order in which they run. Provider tcp shows that what fails fails because of the provider.
 SUITES=(--suite emu --suite conform-emu --suite compat)
 

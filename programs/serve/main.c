@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <weft/weft.h>
 
@@ -19,6 +20,7 @@
 #include "common/program.h"
 #include "control/service.h"
 #include "kv/server.h"
+#include "serve/watch.h"
 
 struct serve_values {
 #define OPT_FIELDS
@@ -171,28 +173,53 @@ static void stop(const struct serve_values *values, struct server *server, struc
 		log_warn("transfers were cut off", log_str("why", weft_strerror(rc)));
 }
 
+/* Who asks for figures is answered from now on. */
+static int open_watch(struct watch **ret, int metrics_fd, const struct serve_values *values,
+		      const struct address *address, struct server *server,
+		      const struct service *service)
+{
+	struct watch_opts opts = {
+		.metrics_fd = metrics_fd,
+		.provider = values->provider,
+		.server = server,
+	};
+
+	snprintf(opts.listen, sizeof(opts.listen), address->v6 ? "[%s]:%u" : "%s:%u", address->host,
+		 service_port(service));
+	return watch_open(ret, &opts);
+}
+
 static int serve(const struct serve_values *values, const struct address *address,
 		 const sigset_t *set)
 {
 	struct service *service = NULL;
 	struct server *server = NULL;
-	int rc, status = 0;
+	struct watch *watch = NULL;
+	int metrics_fd, rc, status = 0;
 
-	rc = open_server(&server, values, address);
+	rc = watch_listen(&metrics_fd, values->metrics_addr);
 	if (rc)
-		return fail(rc);
-	rc = open_service(&service, values, server);
+		return program_fail(NAME, rc, NULL);
+	rc = open_server(&server, values, address);
+	if (!rc)
+		rc = open_service(&service, values, server);
 	if (rc) {
 		status = fail(rc);
 		server_close(server);
+		if (metrics_fd >= 0)
+			close(metrics_fd);
 		return status;
 	}
-	if (say_ready(values, address, server, service))
+	rc = open_watch(&watch, metrics_fd, values, address, server, service);
+	if (rc)
+		status = program_fail(NAME, rc, NULL);
+	else if (say_ready(values, address, server, service))
 		wait_for_signal(set, server);
 	else
 		status = program_fail(NAME, -errno, "writing the ready line");
 	unblock_signals(set);
 	stop(values, server, service);
+	watch_close(watch);
 	server_close(server);
 	service_close(service);
 	log_info("stopped");

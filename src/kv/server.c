@@ -254,6 +254,11 @@ void server_ways(struct server *server, char *buf, size_t size)
 	}
 }
 
+struct weft *server_engine(struct server *server)
+{
+	return server->weft;
+}
+
 int server_dump(struct server *server, weft_dump_fn fn, void *ctx)
 {
 	return weft_dump(server->weft, fn, ctx);

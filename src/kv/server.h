@@ -101,6 +101,8 @@ void server_stats(struct server *server, struct weft_kv_stats *ret);
 int server_descriptor(struct server *server, void *buf, size_t *len);
 /* For messages: "tcp eth0, shm" and so on; at most size bytes with the NUL. */
 void server_ways(struct server *server, char *buf, size_t size);
+/* The server's engine, for what it tells of itself (weft/stats.h); any thread. */
+struct weft *server_engine(struct server *server);
 /* weft_dump() of the server's engine; any thread. */
 int server_dump(struct server *server, weft_dump_fn fn, void *ctx);
 
