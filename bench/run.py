@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from lib import cost, engine, kv, late, machine, pages, procs, rails, scale, table
+from lib import agree, cost, engine, kv, late, machine, pages, procs, rails, scale, table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -134,8 +134,20 @@ def run_scale(_args, build_dir, progress):
     return told(scale, results, progress)
 
 
+def run_agree(args, build_dir, progress):
+    results = []
+    limits = agree.can_limit_loopback()
+    for case in agree.cases(args.provider, args.quick):
+        if case.limited and not limits:
+            print("agree: no limited loopback: that takes root and a kernel with tbf", flush=True)
+            continue
+        progress.show(f"agree {case.way} {case.other} {table.size_text(case.size)}")
+        results.append(agree.measure(case, args.seconds, args.repeats, build_dir))
+    return told(agree, results, progress)
+
+
 PARTS = {"engine": run_engine, "cost": run_cost, "pages": run_pages, "rails": run_rails,
-         "late": run_late, "kv": run_kv, "scale": run_scale}
+         "late": run_late, "kv": run_kv, "scale": run_scale, "agree": run_agree}
 
 
 def plain(value):
@@ -147,7 +159,7 @@ def plain(value):
 
 def notes(document):
     """What the reader of the tables must know."""
-    disturbed = sum(bool(r["disturbed"]) for part in ("engine", "pages", "rails", "late")
+    disturbed = sum(bool(r["disturbed"]) for part in ("engine", "pages", "rails", "late", "agree")
                     for r in document.get(part, []))
     disturbed += sum(bool(c["disturbed"]) for c in document.get("kv", {}).get("cases", []))
     yield "met: the median meets the bound; in CI: only its 95 % interval does, which counts as met"

@@ -43,7 +43,8 @@ struct emu_fault {
 	double probability;             /* 0..1 */
 	uint64_t skip;                  /* the first so many that match go free */
 	uint64_t count;                 /* how many it hits at most; UINT64_MAX: no bound */
-	uint64_t delay, jitter, period; /* ns; flap: delay is how long it is down */
+	uint64_t delay, jitter, period; /* ns; delay of flap: how long it is down; of
+					 * limit: its burst */
 	uint64_t start, end;            /* emu_now(); end EMU_NEVER */
 	uint64_t rate;                  /* bytes per second */
 	_Atomic uint64_t seen;          /* that matched */
@@ -132,8 +133,8 @@ bool emu_fault_cq_overflow(struct emu_world_shared *world, uint32_t host, uint32
 /* Is the process of this host to die now? */
 bool emu_fault_kill(struct emu_world_shared *world, uint32_t host, uint64_t now);
 
-/* After a pause a NIC with a limit may send so much (ns, at its rate) at once: what keeps the rate
- * right although threads wake late. */
+/* After a pause a NIC with a limit may send so much (ns, at its rate) at once, unless the limit
+ * says otherwise: what keeps the rate right although threads wake late. */
 #define EMU_LIMIT_BURST 1000000ull
 
 /* The longest that is asked of a packet at a time, since limits may be raised meanwhile. */

@@ -144,6 +144,9 @@ static void kind_defaults(struct emu_fault_text *parse)
 		fault->period = parse->given & GIVEN(period) ? fault->period : FLAP_PERIOD;
 		fault->delay = parse->given & GIVEN(down) ? fault->delay : FLAP_DOWN;
 		break;
+	case EMU_FAULT_LIMIT:
+		fault->delay = parse->given & GIVEN(burst) ? fault->delay : EMU_LIMIT_BURST;
+		break;
 	case EMU_FAULT_REVOKED_KEY:
 		if (!(parse->given & (GIVEN(skip) | GIVEN(after))))
 			fault->skip = 1;

@@ -108,6 +108,9 @@ static void test_defaults(void **state)
 	assert_int_equal(good("flap").period, EMU_S);
 	assert_int_equal(good("flap").delay, 100 * EMU_MS);
 	assert_int_equal(good("flap:period=5ms,down=0").delay, 0);
+	assert_int_equal(good("limit:rate=1").delay, EMU_LIMIT_BURST);
+	assert_int_equal(good("limit:rate=1,burst=50ms").delay, 50 * EMU_MS);
+	assert_int_equal(good("limit:rate=1,burst=0").delay, 0);
 	assert_int_equal(good("bad-key").status, 7);
 	assert_int_equal(good("bad-key").ops, OPS(READ) | OPS(WRITE));
 	assert_int_equal(good("bad-key:op=write").ops, OPS(WRITE));

@@ -189,6 +189,12 @@ static int parse_down(struct emu_fault_text *parse, const char *value)
 	return parse_time(parse, value, &parse->fault->delay);
 }
 
+/* Nor has a limit. */
+static int parse_burst(struct emu_fault_text *parse, const char *value)
+{
+	return parse_time(parse, value, &parse->fault->delay);
+}
+
 static int parse_depth(struct emu_fault_text *parse, const char *value)
 {
 	uint64_t depth;

@@ -2,24 +2,29 @@
 /*
  * Bandwidth limit of a NIC: a generic cell rate algorithm on one word in shared memory, the time at
  * which the limit lets the next packet go. Each packet moves it on by what it costs; one that comes
- * at most EMU_LIMIT_BURST before that time may go. Whoever dies leaves nothing behind.
+ * at most the limit's burst before that time may go. Whoever dies leaves nothing behind.
  */
 #include "emu/fault_row.h"
 #include "emu/util.h"
 
 #define STALE EMU_S
 
-/* What the lowest of the limits allows; 0: none. */
-static uint64_t lowest(struct emu_world_shared *world, uint32_t host, uint32_t nic, uint64_t now)
+/* What the lowest of the limits allows; rate 0: none. burst in ns. */
+struct allowed {
+	uint64_t rate, burst;
+};
+
+static struct allowed lowest(struct emu_world_shared *world, uint32_t host, uint32_t nic,
+			     uint64_t now)
 {
 	const struct emu_fault_index *index = emu_fault_index(world);
-	uint64_t rate =
-		atomic_load_explicit(&world->host[host].nic[nic].rate, memory_order_relaxed);
+	struct allowed lowest = { .burst = EMU_LIMIT_BURST };
 	struct emu_fault fault;
 	uint32_t i;
 
+	lowest.rate = atomic_load_explicit(&world->host[host].nic[nic].rate, memory_order_relaxed);
 	if (!index)
-		return rate;
+		return lowest;
 	emu_fault_each(i, index->rows[EMU_FAULT_LIMIT])
 	{
 		if (!emu_fault_read(&world->faults[i], EMU_FAULT_LIMIT, &fault) ||
@@ -28,10 +33,10 @@ static uint64_t lowest(struct emu_world_shared *world, uint32_t host, uint32_t n
 		if ((fault.src_host != EMU_ANY && fault.src_host != host) ||
 		    (fault.src_nic != EMU_ANY && fault.src_nic != nic))
 			continue;
-		if (fault.rate && (!rate || fault.rate < rate))
-			rate = fault.rate;
+		if (fault.rate && (!lowest.rate || fault.rate < lowest.rate))
+			lowest = (struct allowed){ fault.rate, fault.delay };
 	}
-	return rate;
+	return lowest;
 }
 
 /* Time that bytes take, in whole ns: the remainder decides by lot, so that costs of few ns add up
@@ -49,24 +54,26 @@ static uint64_t cost_of(uint64_t bytes, uint64_t rate, uint64_t lot)
 uint64_t emu_limit(struct emu_world_shared *world, uint32_t host, uint32_t nic, uint64_t bytes,
 		   uint64_t now)
 {
-	uint64_t rate, cost, next, base, most, wait;
+	uint64_t cost, next, base, most, wait;
+	struct allowed limit;
 	_Atomic uint64_t *word;
 
 	if (host >= EMU_HOSTS || nic >= EMU_NICS)
 		return 0;
-	rate = lowest(world, host, nic, now);
-	if (!rate)
+	limit = lowest(world, host, nic, now);
+	if (!limit.rate)
 		return 0;
 	word = &world->host[host].nic[nic].next_free;
 	next = atomic_load_explicit(word, memory_order_relaxed);
 	do {
-		cost = cost_of(bytes, rate, next);
+		cost = cost_of(bytes, limit.rate, next);
 		/* Further ahead than a large packet and a thread with an old now can put it: left
 		 * by a lower limit. */
-		most = STALE + cost_of(bytes > EMU_BIG_BYTES ? bytes : EMU_BIG_BYTES, rate, 0) + 1;
+		most = STALE + limit.burst + 1 +
+		       cost_of(bytes > EMU_BIG_BYTES ? bytes : EMU_BIG_BYTES, limit.rate, 0);
 		base = next < now || next - now > most ? now : next;
-		if (base - now > EMU_LIMIT_BURST) {
-			wait = base - now - EMU_LIMIT_BURST;
+		if (base - now > limit.burst) {
+			wait = base - now - limit.burst;
 			return wait < EMU_LIMIT_WAIT ? wait : EMU_LIMIT_WAIT;
 		}
 	} while (!atomic_compare_exchange_weak_explicit(

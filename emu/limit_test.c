@@ -161,6 +161,26 @@ static void test_late_timers(void **state)
 	check_rate(shared, 200000000, EMU_S);
 }
 
+/* A limit's own burst: a process that is held up for most of it at a time loses nothing, and after
+ * a pause no more than that goes at once. */
+static void test_own_burst(void **state)
+{
+	struct shared *shared = *state;
+	struct emu_fault fault;
+	uint64_t sent = 0;
+	char why[256];
+
+	atomic_store(&shared->clock, emu_now() + EMU_S);
+	assert_int_equal(emu_fault_parse("limit:rate=100MB/s,burst=50ms", &fault, why, sizeof(why)),
+			 0);
+	emu_fault_add(&shared->world, &fault);
+	while (!emu_limit(&shared->world, 1, 2, 1000, atomic_load(&shared->clock)))
+		sent += 1000;
+	assert_in_range(sent, 5000000, 5002000);
+	shared->late = 40 * EMU_MS;
+	check_rate(shared, 100000000, 4 * EMU_S);
+}
+
 /* A packet takes 1.3 ns here: what is below a nanosecond must not get lost. */
 static void test_small_packets_fast(void **state)
 {
@@ -263,15 +283,11 @@ static void test_real_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_WORLD(test_no_limit),
-		WITH_WORLD(test_mixed_sizes),
-		WITH_WORLD(test_late_timers),
-		WITH_WORLD(test_slow),
-		WITH_WORLD(test_small_packets_fast),
-		WITH_WORLD(test_faults),
-		WITH_WORLD(test_raise),
-		WITH_WORLD(test_idle),
-		WITH_WORLD(test_real_time),
+		WITH_WORLD(test_no_limit),    WITH_WORLD(test_mixed_sizes),
+		WITH_WORLD(test_late_timers), WITH_WORLD(test_own_burst),
+		WITH_WORLD(test_slow),        WITH_WORLD(test_small_packets_fast),
+		WITH_WORLD(test_faults),      WITH_WORLD(test_raise),
+		WITH_WORLD(test_idle),        WITH_WORLD(test_real_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,13 +51,22 @@ def started(command):
         process.communicate()
 
 
-def json_of(process, limit_s=RUN_LIMIT_S):
-    """The JSON lines of a started program, when it has ended."""
+def text_of(process, limit_s=RUN_LIMIT_S, statuses=(0,)):
+    """What a started program printed, when it has ended with one of these statuses."""
     try:
         out, errors = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired as error:
         raise Failed(f"{' '.join(process.args)}: no end after {limit_s} s") from error
-    return parsed(process.args, process.returncode, out, errors)
+    if process.returncode not in statuses:
+        raise Failed(f"{' '.join(process.args)}: exit {process.returncode}: "
+                     f"{(errors.strip() or out.strip())[-500:]}")
+    return out
+
+
+def json_of(process, limit_s=RUN_LIMIT_S):
+    """The JSON lines of a started program, when it has ended."""
+    return [json.loads(line) for line in text_of(process, limit_s).splitlines()
+            if line.startswith("{")]
 
 
 def free_port():

@@ -7,7 +7,8 @@ import socket
 import sys
 import unittest
 
-from lib import cost, engine, interleave, kv, late, machine, pages, procs, stats, table
+from lib import (agree, cost, engine, interleave, kv, late, machine, pages, procs, stats, table,
+                 testers)
 
 
 class Stats(unittest.TestCase):
@@ -70,6 +71,86 @@ class Table(unittest.TestCase):
             self.assertEqual(table.ratio_text(value), text)
         for size, text in ((64, "64B"), (65536, "64KiB"), (16 << 20, "16MiB"), (1500, "1500B")):
             self.assertEqual(table.size_text(size), text)
+
+
+class Testers(unittest.TestCase):
+    def test_fi_pingpongs_row(self):
+        text = ("bytes   #sent   #ack     total       time     MB/sec    usec/xfer   Mxfers/sec\n"
+                "64k     3k      =3k      375m        0.66s    599.70     109.28       0.01\n")
+        self.assertEqual(testers.parse_fi_pingpong(text), {"half_s": 109.28e-6, "bytes_per_s": 599.7e6})
+        with self.assertRaises(procs.Failed):
+            testers.parse_fi_pingpong(text.splitlines()[0])
+
+    def test_the_first_contact_is_taken_out(self):
+        # 100 and 500 round trips of 20 us, and a contact of 10 ms before the first.
+        short_s, long_s = (10e-6 + 10e-3 / count / 2 for count in (100, 500))
+        self.assertAlmostEqual(testers.without_contact(short_s, long_s), 10e-6)
+        self.assertEqual(testers.without_contact(9.0, 1.0), 1.0)
+
+    def test_perftests_rows(self):
+        text = (" #bytes     #iterations    BW peak[MB/sec]    BW average[MB/sec]   MsgRate[Mpps]\n"
+                " 65536      200              4906.96            4644.03\t\t   0.074305\n---\n")
+        self.assertEqual(testers.parse_perftest(text, "BW average"), [65536, 200, 4906.96, 4644.03, 0.074305])
+        text = (" #bytes #iterations    t_min[usec]    t_max[usec]  t_typical[usec]    t_avg[usec]\n"
+                " 64      5000          0.68           151.94       1.31     \t       7.81        \t9.87\n")
+        self.assertEqual(testers.parse_perftest(text, "t_min")[4], 1.31)
+        with self.assertRaises(procs.Failed):
+            testers.parse_perftest(text, "BW average")
+
+    def test_wefts_report(self):
+        text = """{"results": [{"error": 0, "why": "", "p50_ns": {"median": %s}, "flags": [{"gate": "late"}],
+            "runs": [{"error": 0, "why": "", "here": {"ns": 2000, "ops": 10, "bytes": 4000}}]}]}"""
+        figures = testers.parse_weft(text % 150)
+        self.assertEqual((figures["bytes_per_s"], figures["flags"]), (2e9, ["late"]))
+        self.assertAlmostEqual(figures["mean_s"], 100e-9)
+        self.assertAlmostEqual(figures["half_s"], 75e-9)
+        self.assertIsNone(testers.parse_weft(text % "null")["half_s"])
+        with self.assertRaises(procs.Failed):
+            testers.parse_weft(text.replace('"error": 0', '"error": 5') % 1)
+
+    def test_who_listens(self):
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port = sock.getsockname()[1]
+            self.assertFalse(testers.listens(os.getpid(), port))
+            sock.listen()
+            self.assertTrue(testers.listens(os.getpid(), port))
+
+
+class Agree(unittest.TestCase):
+    @staticmethod
+    def result(case, ours, theirs):
+        runs = [{"other": {case.figure: b, "as_printed": {"half_s": 2 * b}}, "weft": {case.ours: a}}
+                for a, b in zip(ours, theirs)]
+        ratio = stats.paired(ours, theirs)
+        return {"way": case.way, "other": case.other, "what": case.what, "size": case.size, "figure": case.figure,
+                "ours": case.ours, "known": case.known, "reason": case.reason, "disturbed": 1, "ratio": ratio,
+                "verdict": agree.says(case, ratio), "runs": runs}
+
+    def test_what_is_said(self):
+        case = agree.cases(["shm"], True)[0]
+        for ours, theirs, expected in (
+                ([1.0, 1.1, 0.9], [1.0, 1.0, 1.0], "agree"),    # the interval holds 1
+                ([1.01, 1.011, 1.01], [1.0, 1.0, 1.0], "agree"),  # near
+                ([1.1, 1.11, 1.1], [1.0, 1.0, 1.0], "differ"),
+                ([0.5, 1.0, 4.0], [1.0, 1.0, 1.0], "unclear")):
+            self.assertEqual(self.result(case, ours, theirs)["verdict"], expected)
+
+    def test_the_tables_of_any_figures_fit(self):
+        cases = agree.cases(["tcp", "shm", "efa"], False)
+        self.assertEqual(len(cases), 18)
+        self.assertLess(len(agree.cases(["shm"], True)), len(agree.cases(["shm"], False)))
+        for ours, theirs in (((1e-7, 0.99), (0.99, 1e-7)), ((1e-7, 1e-7), (0.99, 0.99)), ((3e-3, 3e-3), (1e-3, 1e-3))):
+            lines = []
+            for scale, figure in ((1, "half_s"), (1e11, "bytes_per_s")):
+                lines += agree.tables([self.result(case, [scale * one for one in ours], [scale * one for one in theirs])
+                                       for case in cases if case.figure == figure])
+            self.assertLessEqual(max(map(len, lines)), table.WIDTH)
+        text = "\n".join(lines)
+        self.assertIn("- tcp fi_pingpong half rtt 64B", text)
+        self.assertIn("libfabric", text)
+        self.assertIn("planted", text)
+        self.assertIn("tcp 64B: 2.00 ms as printed, 1.00 ms without", text)
 
 
 class FakeWatch:

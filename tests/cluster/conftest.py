@@ -9,6 +9,7 @@ import os
 
 import pytest
 
+import emulated
 import harness
 import protocol
 
@@ -125,3 +126,17 @@ def key(request):
 def no_sanitizer():
     if harness.SANITIZER:
         pytest.skip("a sanitized library cannot be loaded into Python")
+
+
+@pytest.fixture
+def make_world():
+    """make_world(nics=4, ...) makes a world of emulated devices, which is removed after the test."""
+    worlds = []
+
+    def make(**options):
+        worlds.append(emulated.World(**options))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        world.remove()

@@ -228,14 +228,6 @@ def test_the_nics_of_both_hosts_have_counted(tmp_path):
     assert sum(nic["rx_bytes"] for nic in one["there"]["nics"]) > one["here"]["bytes"] / 2
 
 
-@pytest.mark.nightly
-def test_the_suite_writes_its_report(server, tmp_path):
-    result = run([*PERF, "suite", server.addr, "--dir", tmp_path / "out", "--provider", "tcp", "--duration", "50ms",
-                  "--repeats", "1"], timeout=120)
-    assert result.returncode in (0, FAILED), result
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.json", "report.csv", "report.html"}
-
-
 # --- ends -------------------------------------------------------------------------------------------
 
 

@@ -118,7 +118,8 @@ class Chart {
 		this.plot = el("div", { class: "plot", role: "img", "aria-label": this.summary() });
 		this.tip = el("div", { class: "tip", hidden: true, "aria-hidden": "true" });
 		this.legend = el("div", { class: "legend", role: "group", "aria-label": "Show or hide" });
-		this.figure = el("figure", {}, this.plot, this.tip, this.legend);
+		this.paper = el("div", { class: "paper" });
+		this.figure = el("figure", {}, this.plot, this.tip, this.legend, this.paper);
 		this.makeLegend();
 		Chart.all.push(this);
 		new ResizeObserver(() => this.resize()).observe(this.plot);
@@ -298,8 +299,17 @@ class Chart {
 		save(`${this.name}.svg`, new Blob([this.svgText()], { type: "image/svg+xml" }));
 	}
 
-	/* The same picture as lines and text, with what is shown and zoomed to now. */
 	svgText() {
+		return new XMLSerializer().serializeToString(this.lines("area", true));
+	}
+
+	/* On paper the chart is lines and text, which fit any width. */
+	print(printing) {
+		this.paper.replaceChildren(...(printing ? [this.lines(`paper-${this.name}`, false)] : []));
+	}
+
+	/* The same picture as lines and text, with what is shown and zoomed to now. The id is one that the page has not. */
+	lines(id, titled) {
 		const W = 900, H = 460, L = 80, T = 44, w = W - L - 24, h = H - T - 60, space = "http://www.w3.org/2000/svg";
 		const root = document.createElementNS(space, "svg");
 		const add = (parent, tag, attributes, text) => {
@@ -317,13 +327,16 @@ class Chart {
 		};
 		const toX = scaled("x", this.model.xLog, L, w), toY = scaled("y", this.model.yLog, T + h, -h);
 		const names = this.model.series.map((series, index) => index).filter((index) => this.shown[index]);
-		for (const [key, value] of Object.entries({ viewBox: `0 0 ${W} ${H + 20 * names.length}`, "font-family": "system-ui, sans-serif", "font-size": 12 }))
+		const columns = names.some((index) => this.model.series[index].name.length > 56) ? 1 : 2;
+		const rows = Math.ceil(names.length / columns), top = titled ? 0 : T - 14;
+		for (const [key, value] of Object.entries({ viewBox: `0 ${top} ${W} ${H - top + 20 * rows}`, "font-family": "system-ui, sans-serif", "font-size": 12 }))
 			root.setAttribute(key, value);
 		add(root, "title", {}, this.model.title);
 		add(root, "desc", {}, this.summary());
 		add(root, "rect", { width: "100%", height: "100%", fill: themed("card") });
-		add(root, "text", { x: L, y: 24, "font-size": 15, "font-weight": 600, fill: themed("ink") }, this.model.title);
-		const clip = add(add(root, "defs", {}), "clipPath", { id: "area" });
+		if (titled)
+			add(root, "text", { x: L, y: 24, "font-size": 15, "font-weight": 600, fill: themed("ink") }, this.model.title);
+		const clip = add(add(root, "defs", {}), "clipPath", { id });
 		add(clip, "rect", { x: L, y: T, width: w, height: h });
 		const soft = themed("soft"), grid = themed("grid");
 		const splits = (axis) => this.u.axes[axis]._splits || [];
@@ -342,7 +355,7 @@ class Chart {
 		});
 		add(root, "text", { x: L + w / 2, y: T + h + 42, "text-anchor": "middle", fill: soft }, this.model.xTitle);
 		add(root, "text", { transform: `translate(18 ${T + h / 2}) rotate(-90)`, "text-anchor": "middle", fill: soft }, this.model.yTitle);
-		const area = add(root, "g", { "clip-path": "url(#area)", fill: "none" });
+		const area = add(root, "g", { "clip-path": `url(#${id})`, fill: "none" });
 		for (const index of names) {
 			const points = this.data[0].map((x, i) => [x, this.data[index + 1][i]]).filter(([, y]) => y !== null);
 			add(area, "polyline", { points: points.map(([x, y]) => `${toX(x).toFixed(1)},${toY(y).toFixed(1)}`).join(" "), stroke: this.color(index),
@@ -350,12 +363,13 @@ class Chart {
 		}
 		this.intervals(toX, toY, (x, low, high, index) =>
 			add(area, "path", { d: `M${x} ${low}V${high}M${x - 4} ${low}h8M${x - 4} ${high}h8`, stroke: this.color(index), "stroke-width": 1.5 }));
-		names.forEach((index, row) => {
-			add(root, "line", { x1: L, x2: L + 26, y1: H + 20 * row, y2: H + 20 * row, stroke: this.color(index), "stroke-width": 3,
+		names.forEach((index, i) => {
+			const x = L + (i < rows ? 0 : w / 2), y = H + 20 * (i % rows);
+			add(root, "line", { x1: x, x2: x + 26, y1: y, y2: y, stroke: this.color(index), "stroke-width": 3,
 				"stroke-dasharray": dashOf(this.model.series[index], index).join(" ") });
-			add(root, "text", { x: L + 36, y: H + 4 + 20 * row, fill: themed("ink") }, this.model.series[index].name);
+			add(root, "text", { x: x + 36, y: y + 4, fill: themed("ink") }, this.model.series[index].name);
 		});
-		return new XMLSerializer().serializeToString(root);
+		return root;
 	}
 }
 Chart.all = [];

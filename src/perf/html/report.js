@@ -408,7 +408,9 @@ function applyTheme(printing) {
 	const isDark = !printing && (theme === "dark" || (theme === "system" && dark.matches));
 	document.documentElement.dataset.theme = isDark ? "dark" : "light";
 	document.getElementById("theme").textContent = `Theme: ${theme === "system" ? "as the system" : theme}`;
-	redraw();
+	Chart.all.forEach((chart) => chart.print(printing));
+	if (!printing)
+		redraw();
 }
 
 document.getElementById("theme").addEventListener("click", () => {
