@@ -34,7 +34,7 @@ BANNED = {
 # whose wrong values hwloc passes over. perf is part of a program.
 MAY_GETENV = r"src/transport/.*|src/engine/topo_load\.c|src/perf/.*"
 # Children of fork() that run what may crash.
-MAY_EXIT = r"src/doctor/run\.c"
+MAY_EXIT = r"src/doctor/(run|bundle)\.c"
 
 
 def run(*args, **options):

@@ -89,7 +89,7 @@ static int put_report(const struct cli_values *values, const bool *wanted)
 	else
 		report_text(&look->report, stdout, cli_colour());
 	status = doctor_exit_status(&look->report.summary);
-	if (values->bundle && (rc = bundle_write(&look->report, values->bundle))) {
+	if (values->bundle && (rc = bundle_write(&look->report, values->bundle, BUNDLE_MS))) {
 		program_fail(CLI_NAME, rc, "--bundle");
 		status = CLI_FAILED;
 	}

@@ -2,28 +2,37 @@
 #include "doctor/bundle.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/klog.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
+
+#include <weft/weft.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "doctor/copy.h"
 #include "doctor/secrets.h"
 #include "doctor/tar.h"
 
 #define TOP       "weft-doctor/"
-#define FILES_MAX 1024
-#define FILE_MAX  (256 << 10) /* bytes of a copied file */
 #define KLOG_MAX  (4 << 20)
 #define KLOG_READ 3 /* SYSLOG_ACTION_READ_ALL */
+
+/* What the process that writes has to say. */
+struct said {
+	int code;
+	char detail[ERR_DETAIL_MAX];
+};
 
 struct bundle {
 	const struct doctor_report *report;
 	struct tar tar;
-	char *copied[FILES_MAX]; /* paths, each once */
-	size_t copied_n;
-	char *room; /* FILE_MAX bytes */
 };
 
 static const char *const general[] = {
@@ -75,38 +84,8 @@ static void plain_text(const struct doctor_report *report, FILE *out)
 
 /* --- copies of files ------------------------------------------------------------------------ */
 
-static bool is_copied(struct bundle *bundle, const char *path)
-{
-	for (size_t i = 0; i < bundle->copied_n; i++)
-		if (!strcmp(bundle->copied[i], path))
-			return true;
-	if (bundle->copied_n == FILES_MAX)
-		return true;
-	bundle->copied[bundle->copied_n] = mem_strdup(path);
-	return !bundle->copied[bundle->copied_n] || !++bundle->copied_n;
-}
-
-/* A regular file as it is, a link by what it ends in; nothing else. */
-static void put_copy(struct bundle *bundle, const char *path)
-{
-	const struct sysroot *root = &bundle->report->doctor->root;
-	char name[SYSROOT_PATH_MAX + sizeof(TOP "tree")], target[TAR_LINK_MAX];
-	int len;
-
-	if (*path != '/' || strstr(path, "/../") || secret_file(path) || is_copied(bundle, path))
-		return;
-	snprintf(name, sizeof(name), TOP "tree%s", path);
-	len = sysroot_read(root, bundle->room, FILE_MAX, "%s", path);
-	if (len >= 0) {
-		bundle->room[len++] = '\n';
-		put_text(bundle, name, bundle->room, (size_t)len);
-	} else if (!sysroot_link(root, target, sizeof(target), "%s", path)) {
-		tar_link(&bundle->tar, name, target);
-	}
-}
-
 /* The paths in front of the colons of its lines. */
-static void put_evidence(struct bundle *bundle, const char *evidence)
+static void put_evidence(struct copy *copy, const char *evidence)
 {
 	char path[SYSROOT_PATH_MAX];
 	size_t len, line;
@@ -117,8 +96,26 @@ static void put_evidence(struct bundle *bundle, const char *evidence)
 		if (*evidence != '/' || len >= sizeof(path))
 			continue;
 		snprintf(path, sizeof(path), "%.*s", (int)len, evidence);
-		put_copy(bundle, path);
+		copy_path(copy, path);
 	}
+}
+
+static void put_copies(struct bundle *bundle)
+{
+	const struct doctor_report *report = bundle->report;
+	struct copy copy;
+	size_t i;
+
+	bundle->tar.error = copy_begin(&copy, report->doctor, &bundle->tar, TOP "tree");
+	if (bundle->tar.error)
+		return;
+	for (i = 0; i < sizeof(general) / sizeof(general[0]); i++)
+		copy_path(&copy, general[i]);
+	copy_devices(&copy);
+	for (i = 0; i < report->table->count; i++)
+		if (report->results[i].wanted)
+			put_evidence(&copy, report->results[i].finding.evidence);
+	copy_end(&copy);
 }
 
 /* --- the rest ------------------------------------------------------------------------------- */
@@ -136,6 +133,8 @@ static void put_kernel_log(struct bundle *bundle)
 		len = snprintf(text, KLOG_MAX, "not there: these are the files of a copy\n");
 	else if ((len = klogctl(KLOG_READ, text, KLOG_MAX)) < 0)
 		len = snprintf(text, KLOG_MAX, "cannot be read: %s\n", strerror(errno));
+	else
+		put_text(bundle, TOP "tree/var/log/dmesg", text, (size_t)len);
 	put_text(bundle, TOP "dmesg.txt", text, (size_t)len);
 	mem_free(text);
 }
@@ -162,42 +161,64 @@ static void put_probe(struct bundle *bundle)
 	mem_free(text);
 }
 
-static void put_all(struct bundle *bundle)
+/* copies: of files too; without them nothing is read that may hang. */
+static int write_all(const struct doctor_report *report, const char *path, bool copies)
 {
-	const struct doctor_report *report = bundle->report;
-	size_t i;
+	static const char none[] =
+		"Files were not copied: the process that reads them did not end.\n";
+	struct bundle bundle = { .report = report };
+	int rc = tar_open(&bundle.tar, path, (uint64_t)time(NULL));
 
-	put_report(bundle, TOP "report.txt", plain_text);
-	put_report(bundle, TOP "report.json", report_json);
-	put_report(bundle, TOP "report.md", report_markdown);
-	put_kernel_log(bundle);
-	put_environ(bundle);
-	put_probe(bundle);
-	for (i = 0; i < sizeof(general) / sizeof(general[0]); i++)
-		put_copy(bundle, general[i]);
-	for (i = 0; i < report->table->count; i++)
-		if (report->results[i].wanted)
-			put_evidence(bundle, report->results[i].finding.evidence);
+	if (rc)
+		return rc;
+	put_report(&bundle, TOP "report.txt", plain_text);
+	put_report(&bundle, TOP "report.json", report_json);
+	put_report(&bundle, TOP "report.md", report_markdown);
+	put_kernel_log(&bundle);
+	put_environ(&bundle);
+	put_probe(&bundle);
+	if (copies && !bundle.tar.error)
+		put_copies(&bundle);
+	else if (!copies)
+		tar_file(&bundle.tar, TOP "tree/README", none, sizeof(none) - 1);
+	return tar_close(&bundle.tar);
 }
 
-int bundle_write(const struct doctor_report *report, const char *path)
+/* In a process of its own, since a file that hangs must not take the reports with it. What it says
+ * is its code and the detail; nothing: it died. */
+static void write_apart(const struct doctor_report *report, const char *path, int fd)
 {
-	struct bundle *bundle = mem_zalloc(sizeof(*bundle));
-	int rc;
+	struct said said = { .code = write_all(report, path, true) };
 
-	if (!bundle)
-		return err_set(-ENOMEM, "%s", path);
-	bundle->report = report;
-	bundle->room = mem_alloc(FILE_MAX + 1);
-	rc = bundle->room ? tar_open(&bundle->tar, path, (uint64_t)time(NULL))
-			  : err_set(-ENOMEM, "%s", path);
-	if (!rc) {
-		put_all(bundle);
-		rc = tar_close(&bundle->tar);
+	snprintf(said.detail, sizeof(said.detail), "%s", said.code ? weft_error_detail() : "");
+	_exit(write(fd, &said, sizeof(said)) != sizeof(said));
+}
+
+int bundle_write(const struct doctor_report *report, const char *path, int limit_ms)
+{
+	struct said said;
+	struct pollfd wait;
+	bool ended = false;
+	int fds[2];
+	pid_t pid;
+
+	if (!limit_ms)
+		return write_all(report, path, false);
+	if (pipe2(fds, O_CLOEXEC))
+		return err_set(-errno, "%s: %s", path, strerror(errno));
+	pid = fork();
+	if (!pid)
+		write_apart(report, path, fds[1]);
+	close(fds[1]);
+	wait = (struct pollfd){ .fd = fds[0], .events = POLLIN };
+	if (pid > 0 && poll(&wait, 1, limit_ms) == 1)
+		ended = read(fds[0], &said, sizeof(said)) == sizeof(said);
+	close(fds[0]);
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, ended ? 0 : WNOHANG);
 	}
-	while (bundle->copied_n)
-		mem_free(bundle->copied[--bundle->copied_n]);
-	mem_free(bundle->room);
-	mem_free(bundle);
-	return rc;
+	if (ended)
+		return said.code ? err_set(said.code, "%s", said.detail) : 0;
+	return write_all(report, path, false);
 }

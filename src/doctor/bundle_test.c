@@ -46,9 +46,9 @@ static void names_of_secrets_are_known(void **state)
 
 static void values_of_secrets_are_replaced(void **state)
 {
-	char *environ[] = { (char *)"A_TOKEN=abc", (char *)"EMPTY_KEY=", (char *)"LINES=one\ntwo",
-			    (char *)"PROXY=http://me:pw@host:80/a@b,http://plain/x@y", NULL };
-	char *text = secret_environ(environ);
+	char *variables[] = { (char *)"A_TOKEN=abc", (char *)"EMPTY_KEY=", (char *)"LINES=one\ntwo",
+			      (char *)"PROXY=http://me:pw@host:80/a@b,http://plain/x@y", NULL };
+	char *text = secret_environ(variables);
 
 	(void)state;
 	assert_string_equal(text, "A_TOKEN=(removed)\nEMPTY_KEY=\nLINES=one two\n"
@@ -104,7 +104,7 @@ static void a_bundle_holds_evidence_and_no_secrets(void **state)
 	doctor_run(&doctor, &table, NULL, DOCTOR_CHECK_NS, results);
 	report_begin(&report, &doctor, &table, results);
 	snprintf(path, sizeof(path), "%s/bundle.tar.gz", tree);
-	assert_int_equal(bundle_write(&report, path), 0);
+	assert_int_equal(bundle_write(&report, path, BUNDLE_MS), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	bytes = unpacked(path, &len);
@@ -119,9 +119,26 @@ static void a_bundle_holds_evidence_and_no_secrets(void **state)
 	link = member(bytes, len, "weft-doctor/tree/sys/driver");
 	assert_non_null(link);
 	assert_int_equal(link[156], '2');
-	assert_string_equal(link + 157, "efa");
+	assert_string_equal(link + 157, "../bus/pci/drivers/efa");
 	mem_free(bytes);
 	doctor_close(&doctor);
+}
+
+static void a_bundle_holds_the_reports_when_files_hang(void **state)
+{
+	struct planted *planted = plant(&table, (const bool[]){ false }, DOCTOR_CHECK_NS);
+	char path[600], *bytes;
+	size_t len;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/bundle.tar.gz", tree);
+	assert_int_equal(bundle_write(&planted->report, path, 0), 0);
+	bytes = unpacked(path, &len);
+	assert_non_null(member(bytes, len, "weft-doctor/report.json"));
+	assert_non_null(member(bytes, len, "weft-doctor/tree/README"));
+	assert_null(member(bytes, len, "weft-doctor/tree/proc/version"));
+	mem_free(bytes);
+	unplant(planted);
 }
 
 static void a_bundle_that_cannot_be_written_says_so(void **state)
@@ -129,11 +146,11 @@ static void a_bundle_that_cannot_be_written_says_so(void **state)
 	struct planted *planted = plant(&table, (const bool[]){ false }, DOCTOR_CHECK_NS);
 
 	(void)state;
-	assert_int_equal(bundle_write(&planted->report, "/dev/full"), -ENOSPC);
+	assert_int_equal(bundle_write(&planted->report, "/dev/full", BUNDLE_MS), -ENOSPC);
 	assert_int_equal(access("/dev/full", F_OK), 0);
-	assert_int_equal(bundle_write(&planted->report, tree), -EISDIR);
+	assert_int_equal(bundle_write(&planted->report, tree, BUNDLE_MS), -EISDIR);
 	tree_link("link", "/tmp/weft-doctor-must-not-be-made");
-	assert_int_equal(bundle_write(&planted->report, tree_path("link")), -ELOOP);
+	assert_int_equal(bundle_write(&planted->report, tree_path("link"), BUNDLE_MS), -ELOOP);
 	unplant(planted);
 }
 
@@ -144,6 +161,8 @@ int main(void)
 		cmocka_unit_test(values_of_secrets_are_replaced),
 		cmocka_unit_test_setup_teardown(a_bundle_holds_evidence_and_no_secrets, tree_open,
 						tree_close),
+		cmocka_unit_test_setup_teardown(a_bundle_holds_the_reports_when_files_hang,
+						tree_open, tree_close),
 		cmocka_unit_test_setup_teardown(a_bundle_that_cannot_be_written_says_so, tree_open,
 						tree_close),
 	};

@@ -50,7 +50,7 @@ static void many_that_hang_end(void **state)
 {
 	struct doctor_check rows[2 * DOCTOR_RUNNING_MAX + 1];
 	struct doctor_table table = PLANTED_TABLE(rows);
-	char ids[2 * DOCTOR_RUNNING_MAX + 1][DOCTOR_ID_MAX];
+	char ids[2 * DOCTOR_RUNNING_MAX + 1][32];
 	struct planted *planted;
 	size_t i;
 

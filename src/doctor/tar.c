@@ -20,7 +20,7 @@ struct header {
 	char mode[8], uid[8], gid[8];
 	char size[12], mtime[12];
 	char checksum[8];
-	char type; /* '0' a file, '2' a symbolic link */
+	char type; /* '0' a file, '2' a symbolic link, '5' a directory */
 	char target[TAR_LINK_MAX];
 	char magic[6], version[2];
 	char user[32], group[32];
@@ -87,7 +87,7 @@ static void put_header(struct tar *tar, struct header *header, size_t len)
 
 	memcpy(header->magic, "ustar", 6);
 	memcpy(header->version, "00", 2);
-	snprintf(header->mode, sizeof(header->mode), "%07o", header->type == '2' ? 0777 : 0644);
+	snprintf(header->mode, sizeof(header->mode), "%07o", header->type == '0' ? 0644 : 0755);
 	snprintf(header->uid, sizeof(header->uid), "%07o", 0);
 	snprintf(header->gid, sizeof(header->gid), "%07o", 0);
 	snprintf(header->size, sizeof(header->size), "%011llo", (unsigned long long)len);
@@ -118,6 +118,14 @@ void tar_link(struct tar *tar, const char *name, const char *target)
 		return;
 	memcpy(header.target, target, strlen(target));
 	put_header(tar, &header, 0);
+}
+
+void tar_dir(struct tar *tar, const char *name)
+{
+	struct header header = { .type = '5' };
+
+	if (put_name(&header, name))
+		put_header(tar, &header, 0);
 }
 
 int tar_close(struct tar *tar)

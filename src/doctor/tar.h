@@ -25,6 +25,7 @@ struct tar {
 int tar_open(struct tar *ret, const char *path, uint64_t mtime_s);
 /* A name that is too long for the format is left out. */
 void tar_file(struct tar *tar, const char *name, const void *bytes, size_t len);
+void tar_dir(struct tar *tar, const char *name);
 void tar_link(struct tar *tar, const char *name, const char *target);
 /* 0, or -errno with err_set(): then the file is removed. */
 int tar_close(struct tar *tar);

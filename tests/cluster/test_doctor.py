@@ -167,6 +167,18 @@ def test_the_helper_and_the_doctor_with_emulated_devices():
     assert wrong == {} and done.returncode in (0, 1), wrong
 
 
+@pytest.mark.skipif(SANITIZER != "", reason="a sanitized library cannot be loaded into other programs")
+def test_a_bundle_of_emulated_devices_shows_them_again(tmp_path):
+    run([WEFT, "emu", "--nics", "2", "--", WEFT, "doctor", "--bundle", tmp_path / "b.tar.gz"])
+    run(["tar", "-xzf", tmp_path / "b.tar.gz", "-C", tmp_path])
+    here = json.loads((tmp_path / "weft-doctor" / "report.json").read_text(encoding="utf-8"))
+    done = run([DOCTOR, "--json", "--sysroot", tmp_path / "weft-doctor" / "tree"])
+    there = {check["id"]: check for check in json.loads(done.stdout)["checks"]}
+    for check in here["checks"]:
+        if check["id"] in ("A3", "A5", "B1", "B2", "B3", "B5", "B7", "B8", "B9", "C1", "D3"):
+            assert check["text"] == there[check["id"]]["text"]
+
+
 def test_this_machine_s_verdict_is_true():
     """No EFA device: that is the one cause of all there is."""
     if list_efa_functions():
