@@ -14,6 +14,7 @@
 #define PLUGINS_DIR  "/var/lib/kubelet/device-plugins"
 #define PLUGIN_SOCK  PLUGINS_DIR "/aws-efa-device-plugin.sock"
 #define CHECKPOINT   PLUGINS_DIR "/kubelet_internal_checkpoint"
+#define DRIVERS_DIR  "/var/lib/kubelet/plugins_registry"
 #define LOGS_DIR     "/var/log/containers"
 #define RESOURCE     "vpc.amazonaws.com/efa"
 #define TEXT_MAX     (1 << 20)
@@ -23,6 +24,15 @@
 void check_G3(const struct doctor *doctor, struct finding *f);
 void check_G4(const struct doctor *doctor, struct finding *f);
 void check_G6(const struct doctor *doctor, struct finding *f);
+
+/* The name of a registered driver that gives EFA devices out by claims instead; "" for none. */
+static int look_at_driver(void *ctx, const char *name)
+{
+	if (!strstr(name, "dra.net") && !strstr(name, "dranet") && !strstr(name, "efa"))
+		return 0;
+	snprintf(ctx, SYSROOT_NAME_MAX, "%s", name);
+	return 1;
+}
 
 struct log {
 	const struct doctor *doctor;
@@ -45,6 +55,7 @@ static int look_at_log(void *ctx, const char *name)
 void check_G3(const struct doctor *doctor, struct finding *f)
 {
 	struct log log = { .doctor = doctor };
+	char driver[SYSROOT_NAME_MAX] = "";
 	int efas = doctor_efa_functions(doctor), rc;
 
 	if (container_kind(doctor, f)) {
@@ -64,6 +75,7 @@ void check_G3(const struct doctor *doctor, struct finding *f)
 		return;
 	}
 	sysroot_each(&doctor->root, ENTRIES_MAX, look_at_log, &log, LOGS_DIR);
+	sysroot_each(&doctor->root, ENTRIES_MAX, look_at_driver, driver, DRIVERS_DIR);
 	finding_evidence(f, PLUGIN_SOCK ": %s", rc ? "not there" : "there");
 	finding_evidence(f, "/sys/bus/pci/devices: %d EFA function%s", efas, plural(efas));
 	if (*log.name)
@@ -76,6 +88,12 @@ void check_G3(const struct doctor *doctor, struct finding *f)
 			       "--reset-values # its own list of types has those with EFA only");
 	} else if (!efas) {
 		finding_say(f, DOCTOR_OK, "a node without EFA, and no plugin that looks for it");
+	} else if (rc && *driver) {
+		finding_evidence(f, DRIVERS_DIR "/%s: there", driver);
+		finding_say(f, DOCTOR_OK,
+			    "no EFA device plugin, but a driver that gives devices out by "
+			    "claims: %s",
+			    driver);
 	} else if (rc) {
 		finding_say(f, DOCTOR_WARN,
 			    "the EFA device plugin has not registered with kubelet%s: "

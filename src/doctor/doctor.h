@@ -3,9 +3,9 @@
  * weft doctor: a table of checks, run in order from cause to symptom, each with its verdict.
  *
  * A check is a row of checks_X.def, X its group's letter, and a function check_ID() in
- * check_X*.c. It reads the machine through doctor->root, never waits (whoever runs it ends it after
- * DOCTOR_CHECK_NS all the same, in a process of its own, so that a crash is a verdict too), and
- * fills one finding:
+ * check_X*.c. It reads the machine through doctor->root, never waits for what may not come
+ * (whoever runs it ends it after DOCTOR_CHECK_NS all the same, in a process of its own, so that a
+ * crash is a verdict too), and fills one finding:
  *
  *	CHECK(B1, "kernel modules", FATAL, "A3", "the modules efa, ib_core and ib_uverbs are
  *loaded", "without them there is no RDMA device: libfabric's provider efa finds nothing",

@@ -9,14 +9,20 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "transport/fabric.h"
 
-static const char *const aborting[] = {
-	"FI_EFA_MTU_SIZE",
-	"FI_EFA_TX_IOV_LIMIT",
-	"FI_EFA_RX_IOV_LIMIT",
+/* Variables whose being there is enough, and the first release to which they are nothing. */
+static const struct {
+	const char *name;
+	uint32_t before; /* 0: there is none */
+} aborting[] = {
+	{ "FI_EFA_MTU_SIZE", 0 },
+	{ "FI_EFA_TX_IOV_LIMIT", 0 },
+	{ "FI_EFA_RX_IOV_LIMIT", 0 },
+	{ "FI_EFA_SHM_MAX_MEDIUM_SIZE", FI_VERSION(1, 20) },
 };
 
 const char *fabric_sysfs(void)
@@ -43,6 +49,16 @@ static bool rdma_device_exists(void)
 	return found;
 }
 
+static bool is_boolean(const char *value)
+{
+	static const char *const words[] = { "0", "1", "no", "yes", "off", "on", "false", "true" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcasecmp(value, words[i]))
+			return true;
+	return false;
+}
+
 int fabric_efa_env(bool efa_asked)
 {
 	const char *value;
@@ -51,18 +67,23 @@ int fabric_efa_env(bool efa_asked)
 	if (!efa_asked && !rdma_device_exists())
 		return 0;
 	for (i = 0; i < sizeof(aborting) / sizeof(aborting[0]); i++)
-		if (getenv(aborting[i]))
+		if (getenv(aborting[i].name) &&
+		    (!aborting[i].before || FI_VERSION_LT(fi_version(), aborting[i].before)))
 			return err_set(
 				-WEFT_EENVIRONMENT,
 				"%s is set; libfabric's efa provider gave this variable up and "
 				"aborts the process",
-				aborting[i]);
+				aborting[i].name);
 	value = getenv("FI_EFA_TX_MIN_CREDITS");
-	if (value && strtol(value, NULL, 10) <= 0)
+	if (value && strtol(value, NULL, 0) <= 0)
 		return err_set(-WEFT_EENVIRONMENT, "FI_EFA_TX_MIN_CREDITS is '%s', must be over 0",
 			       value);
 	value = getenv("FI_EFA_IFACE");
 	if (value && !*value)
 		return err_set(-WEFT_EENVIRONMENT, "FI_EFA_IFACE is empty");
+	value = getenv("FI_EFA_USE_DEVICE_RDMA");
+	if (value && FI_VERSION_GE(fi_version(), FI_VERSION(1, 18)) && !is_boolean(value))
+		return err_set(-WEFT_EENVIRONMENT,
+			       "FI_EFA_USE_DEVICE_RDMA is '%s', must be 0 or 1 (no, yes)", value);
 	return 0;
 }

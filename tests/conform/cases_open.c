@@ -187,6 +187,19 @@ static void environment_that_aborts_is_refused(const struct conform *c)
 	opts.provider = "efa";
 	check_rc(weft_open(&weft, &opts), -WEFT_EENVIRONMENT);
 	check(strstr(weft_error_detail(), "FI_EFA_MTU_SIZE"));
+	unsetenv("FI_EFA_MTU_SIZE");
+	/* As libfabric reads it: hexadecimal too, and no number is 0. */
+	check_int(setenv("FI_EFA_TX_MIN_CREDITS", "many", 1), 0);
+	check_rc(weft_open(&weft, &opts), -WEFT_EENVIRONMENT);
+	check_int(setenv("FI_EFA_TX_MIN_CREDITS", "0x10", 1), 0);
+	rc = weft_open(&weft, &opts);
+	check(rc != -WEFT_EENVIRONMENT);
+	if (!rc)
+		weft_close(weft);
+	/* Up to 1.19 the one aborts, from 1.18 on the other. */
+	check_int(setenv("FI_EFA_SHM_MAX_MEDIUM_SIZE", "4096", 1), 0);
+	check_int(setenv("FI_EFA_USE_DEVICE_RDMA", "2", 1), 0);
+	check_rc(weft_open(&weft, &opts), -WEFT_EENVIRONMENT);
 }
 
 static void fd_turns_readable(const struct conform *c)
