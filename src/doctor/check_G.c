@@ -183,19 +183,20 @@ void check_G5(const struct doctor *doctor, struct finding *f)
 	machine_bytes(limit.soft, soft, sizeof(soft));
 	machine_bytes(limit.hard, hard, sizeof(hard));
 	finding_evidence(f, "/proc/self/limits: Max locked memory %s, at most %s", soft, hard);
-	if (limit.exempt)
+	if (limit.exempt) {
 		finding_say(f, DOCTOR_OK, "this container may lock memory: it has CAP_IPC_LOCK");
-	else if (limit.soft >= MEMLOCK_ENOUGH)
+	} else if (limit.soft >= MEMLOCK_ENOUGH) {
 		finding_say(f, DOCTOR_OK, "this container may lock memory: %s", soft);
-	else if (limit.hard >= MEMLOCK_ENOUGH) {
+	} else if (limit.hard >= MEMLOCK_ENOUGH) {
 		finding_say(f, DOCTOR_FAIL,
 			    "this container may lock %s only, though %s are allowed", soft, hard);
 		finding_fix(f, "ulimit -l %s", limit.hard == UINT64_MAX ? "unlimited" : "16777216");
-	} else
-		finding_say(f, DOCTOR_FAIL,
-			    "this container may lock %s of memory only: its runtime "
-			    "sets that limit",
-			    soft);
+	} else {
+		finding_say(
+			f, DOCTOR_FAIL,
+			"this container may lock %s of memory only: its runtime sets that limit",
+			soft);
+	}
 }
 
 struct nets {
