@@ -202,7 +202,7 @@ def test_devices_of_another_directory_are_shown_as_text_and_json(tmp_path):
     assert b"efa_0: rx_bytes cannot be read as a number; left out\n" in result.stdout
     shown = json.loads(run([WEFT, "top", "--once", "--json"], env=env).stdout)
     assert shown["nics"][0]["counters"] == {"rx_drops": {"total": 0, "delta": 0}, "tx_bytes": {"total": 5, "delta": 0}}
-    assert len(shown["notes"]) == 1 and shown["seconds"] >= 1
+    assert sum("efa_0" in note for note in shown["notes"]) == 1 and shown["seconds"] >= 1  # servers of other tests come and go
 
 
 @pytest.fixture
