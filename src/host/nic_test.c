@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
-#include "host/fake_tree.h"
+#include "host/fake_root.h"
 #include "host/nic.h"
 
 #define EFA "sys/devices/pci0000:10/0000:10:00.0/0000:10:1b.0"
-
-static struct sysroot root;
-
-static int open_root(void **state)
-{
-	return tree_open(state) || sysroot_open(&root, tree, NULL);
-}
-
-static int close_root(void **state)
-{
-	sysroot_close(&root);
-	return tree_close(state);
-}
 
 /* A file of the tree below a directory of it. */
 static void put(const char *dir, const char *file, const char *text)

@@ -1,21 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
-#include "host/fake_tree.h"
+#include "host/fake_root.h"
 #include "host/nic.h"
-
-static struct sysroot root;
-
-static int open_root(void **state)
-{
-	return tree_open(state) || sysroot_open(&root, tree, NULL);
-}
-
-static int close_root(void **state)
-{
-	sysroot_close(&root);
-	return tree_close(state);
-}
 
 static void put_function(const char *address, const char *vendor, const char *device,
 			 const char *class)

@@ -8,21 +8,7 @@
 
 #include <cmocka.h>
 
-#include "host/fake_tree.h"
-#include "host/sysroot.h"
-
-static struct sysroot root;
-
-static int open_root(void **state)
-{
-	return tree_open(state) || sysroot_open(&root, tree, NULL);
-}
-
-static int close_root(void **state)
-{
-	sysroot_close(&root);
-	return tree_close(state);
-}
+#include "host/fake_root.h"
 
 static void text_is_cut_and_clean(void **state)
 {
