@@ -15,7 +15,7 @@ usage() {
 	  --dry-run          print the commands, ready to paste, and run none
 	  --name NAME        of all that is made (weft-efa)
 	  --region REGION    else that of the AWS CLI
-	  --vpc ID           for network and rules; else they look the group up by its name alone
+	  --vpc ID           network: where; rules, template, delete: of several groups with this name, the one there
 	  --ssh-from CIDR    network: let SSH in from there, as 203.0.113.7/32; from nowhere unless given
 	  --type TYPE        template: instance type (m6i.32xlarge)
 	  --cards N --efas N template: network cards and EFAs of the type, instead of asking EC2 for them
@@ -98,7 +98,8 @@ ec2() {
 find_group() {
 	ec2 keep SG describe-security-groups \
 		--filters "Name=group-name,Values=$name" ${vpc:+"Name=vpc-id,Values=$vpc"} \
-		--query 'SecurityGroups[0].GroupId' --output text
+		--query 'SecurityGroups[].GroupId' --output text
+	[[ $SG != *[[:space:]]* ]] || die "several groups are called $name ($SG): --vpc ID says which"
 }
 
 network() {
@@ -185,11 +186,14 @@ launch() {
 		--tag-specifications "ResourceType=instance,Tags=[{Key=Name,Value=$name}]"
 }
 
+# As much as can be: what is gone already or still in use does not keep the rest.
 delete() {
-	ec2 run delete-launch-template --launch-template-name "$name"
-	ec2 run delete-placement-group --group-name "$name"
+	local left=0
+	ec2 run delete-launch-template --launch-template-name "$name" || left=1
+	ec2 run delete-placement-group --group-name "$name" || left=1
 	find_group
-	ec2 run delete-security-group --group-id "$SG"
+	ec2 run delete-security-group --group-id "$SG" || left=1
+	return "$left"
 }
 
 # --- options --------------------------------------------------------------------------------------

@@ -119,7 +119,8 @@ enum weft_transfer_kind {
 	X(p90, "90 % took at most so long, ns") \
 	X(p99, "99 % took at most so long, ns") \
 	X(p999, "99.9 % took at most so long, ns") \
-	X(max, "longest, ns")
+	X(max, "longest, ns") \
+	X(sum, "sum of all, ns")
 /* clang-format on */
 
 struct weft_latency {

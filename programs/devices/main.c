@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What can be used: NICs with all that is known of them, GPUs, interfaces and providers. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,7 @@ int main(int argc, char **argv)
 	struct opt_result result;
 	int status, rc;
 
+	signal(SIGCHLD, SIG_DFL); /* the helper is waited for */
 	status = program_start(&devices_table, argc, argv, &values, &result);
 	if (status != PROGRAM_GO)
 		return status;

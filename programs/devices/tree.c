@@ -103,13 +103,13 @@ static int above_leaf(struct tree *tree, const struct machine *m, const struct l
 		return root_item(tree, m, NOT_ON_PCI, leaf->node);
 	len = strcspn(path, "/");
 	snprintf(name, sizeof(name), "%.*s", (int)len, path);
-	at = root_item(tree, m, name, leaf->node);
+	at = root_item(tree, m, machine_clean(name), leaf->node);
 	/* The last part is the device itself. */
 	for (path += len + (path[len] == '/'); at != TREE_NONE && path[strcspn(path, "/")];
 	     path += len + 1) {
 		len = strcspn(path, "/");
 		snprintf(name, sizeof(name), "%.*s", (int)len, path);
-		at = bridge_item(tree, at, name);
+		at = bridge_item(tree, at, machine_clean(name));
 	}
 	return at;
 }
@@ -180,7 +180,9 @@ static void join_bridges(struct tree *tree)
 	for (int at = tree->count - 1; at > 0; at--) {
 		struct tree_item *item = &tree->item[at], *below;
 
-		if (item->kind != TREE_BRIDGE || item->first != item->last)
+		/* One without anything below is left where the tree was cut. */
+		if (item->kind != TREE_BRIDGE || item->first == TREE_NONE ||
+		    item->first != item->last)
 			continue;
 		below = &tree->item[item->first];
 		if (tree_is_device(below)) {

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -31,13 +32,31 @@ static const struct opt_row exporter_rows[] = {
 
 static const struct opt_table exporter_table = OPT_TABLE(exporter_rows, struct exporter_values);
 
-#define NAME "weft exporter"
+#define NAME      "weft exporter"
+
+#define NOTES_MAX 256
+
+struct notes {
+	uint32_t count;
+	char text[NOTES_MAX][256];
+};
+
+/* Of this reading and the one before: what still holds is not said again. */
+static struct notes notes[2];
+static uint32_t notes_now;
 
 static void log_note(void *ctx, const char *text)
 {
 	static struct log_limit limit = LOG_LIMIT(20, 3600 * NSEC_PER_SEC);
+	struct notes *now = &notes[notes_now];
+	const struct notes *before = &notes[!notes_now];
 
 	(void)ctx;
+	if (now->count < NOTES_MAX)
+		snprintf(now->text[now->count++], sizeof(now->text[0]), "%s", text);
+	for (uint32_t i = 0; i < before->count; i++)
+		if (!strncmp(before->text[i], text, sizeof(before->text[i]) - 1))
+			return;
 	log_limited(&limit, LOG_WARN, text);
 }
 
@@ -47,6 +66,8 @@ static int write_metrics(void *ctx, FILE *out)
 	struct nics *nics = ctx;
 
 	nics_read(nics, clock_ns());
+	notes_now = !notes_now;
+	notes[notes_now].count = 0;
 	nics_notes(nics, log_note, NULL);
 	nics_metrics(nics, out);
 	metric_head(out, METRIC_build);

@@ -94,7 +94,7 @@ static void put_latency(FILE *out, const struct figures *figures)
 		metric_part(out, id, &kinds[i], "", "0.99", seconds(of, of->p99));
 		metric_part(out, id, &kinds[i], "", "0.999", seconds(of, of->p999));
 		metric_part(out, id, &kinds[i], "_sum", NULL,
-			    (double)of->mean * (double)of->count / (double)NSEC_PER_SEC);
+			    (double)of->sum / (double)NSEC_PER_SEC);
 		metric_part(out, id, &kinds[i], "_count", NULL, (double)of->count);
 	}
 	metric_head(out, METRIC_transfer_longest);

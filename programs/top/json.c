@@ -69,6 +69,8 @@ static void put_figures(struct json *json, const struct server_state *now,
 {
 	json_string(json, "listen", now->listen);
 	json_string(json, "provider", now->provider);
+	json_double(json, "seconds",
+		    before ? (double)(now->kv.uptime_ms - before->kv.uptime_ms) / 1000 : 0);
 	put_figure(json, "rail_bytes", METRIC_rail_bytes, now->bytes_rails,
 		   before ? &before->bytes_rails : NULL);
 	json_object(json, "kv");

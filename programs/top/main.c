@@ -54,7 +54,10 @@ static void put_line(void *ctx, enum line_kind kind, const char *text)
 {
 	(void)ctx;
 	(void)kind;
-	puts(text);
+	/* Names of files can hold anything. */
+	for (; *text; text++)
+		putchar(*text < ' ' || *text > '~' ? '?' : *text);
+	putchar('\n');
 }
 
 static void print_tables(const struct top *top)
@@ -68,7 +71,7 @@ static void print_tables(const struct top *top)
 /* Reading after reading on standard output, until nobody reads it. */
 static int print(struct top *top, const struct top_values *values)
 {
-	int rc = 0;
+	int rc = 0, lost;
 
 	do {
 		sleep_till(top_due_ns(top));
@@ -79,7 +82,11 @@ static int print(struct top *top, const struct top_values *values)
 			print_tables(top);
 		if (!values->once && !values->json)
 			putchar('\n');
-	} while (!rc && !fflush(stdout) && !values->once);
+		/* What could not be written is thrown away: program_finish() does not see why. */
+		lost = fflush(stdout) ? errno : 0;
+	} while (!rc && !lost && !values->once);
+	if (lost == EPIPE)
+		return PROGRAM_BROKENPIPE;
 	return rc ? program_fail(NAME, rc, NULL) : 0;
 }
 

@@ -121,9 +121,13 @@ void table_nics(const struct top *top, line_fn fn, void *ctx)
 
 /* --- servers --------------------------------------------------------------------------------- */
 
-static double per_second(const struct top *top, uint64_t now, uint64_t before)
+/* By the server's own clock: it was not asked when the devices were read. */
+static double per_second(const struct server_state *now, const struct server_state *before,
+			 uint64_t value, uint64_t old)
 {
-	return top->seconds > 0 && now > before ? (double)(now - before) / top->seconds : 0;
+	uint64_t ms = now->kv.uptime_ms - before->kv.uptime_ms;
+
+	return ms && value > old ? 1000 * (double)(value - old) / (double)ms : 0;
 }
 
 /* Transfers of the interval that did not end well. */
@@ -161,10 +165,10 @@ static void server_row(const struct top *top, const struct server_state *now, li
 		return;
 	}
 	if (before) {
-		rate_text(per_second(top, now->kv.gets, before->kv.gets), get);
-		rate_text(per_second(top, now->kv.puts, before->kv.puts), put_);
-		giga_text(per_second(top, now->kv.bytes_in, before->kv.bytes_in), in);
-		giga_text(per_second(top, now->kv.bytes_out, before->kv.bytes_out), out);
+		rate_text(per_second(now, before, now->kv.gets, before->kv.gets), get);
+		rate_text(per_second(now, before, now->kv.puts, before->kv.puts), put_);
+		giga_text(per_second(now, before, now->kv.bytes_in, before->kv.bytes_in), in);
+		giga_text(per_second(now, before, now->kv.bytes_out, before->kv.bytes_out), out);
 		hits = hits_text(now, before, hit);
 	}
 	put(line, used, "%5" PRIu64 "%7s%4.0f%%%7s%5s%7s%8s%8s", now->kv.sessions,

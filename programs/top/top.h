@@ -21,9 +21,10 @@
 #include "watch/local.h"
 #include "watch/nics.h"
 
-#define SERVERS_MAX   64
-#define SERVER_ASK_NS (500 * NSEC_PER_MSEC) /* for one; all together get twice that */
-#define LINE_MAX_TEXT 256
+#define SERVERS_MAX     64
+#define SERVER_ASK_NS   (500 * NSEC_PER_MSEC) /* for one; all together share twice that */
+#define SERVER_LEAST_NS (10 * NSEC_PER_MSEC)  /* but each gets this */
+#define LINE_MAX_TEXT   256
 
 /* A server at one reading. Two of the same socket and process are compared. */
 struct server_state {

@@ -44,6 +44,7 @@ static const char *const general[] = {
 	"/proc/self/cgroup",
 	"/proc/self/limits",
 	"/proc/self/status",
+	"/proc/self/uid_map",
 	"/proc/sys/kernel/hostname",
 	"/proc/sys/kernel/osrelease",
 	"/proc/version",

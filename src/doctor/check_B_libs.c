@@ -93,7 +93,8 @@ static void say_unasked(const struct doctor *doctor, struct finding *f, struct c
 	char died[128];
 
 	if (efa_died(doctor, "libfabric", died, sizeof(died))) {
-		finding_say(f, DOCTOR_FAIL, "loading libfabric ended the helper: %s", died);
+		finding_say(f, efa_was_late(died) ? DOCTOR_UNKNOWN : DOCTOR_FAIL,
+			    "loading libfabric ended the helper: %s", died);
 		finding_fix(f, "weft-doctor-probe; ldd $(command -v weft-doctor-probe)");
 		return;
 	}
@@ -240,7 +241,13 @@ void check_B7(const struct doctor *doctor, struct finding *f)
 	char text[128], died[128];
 
 	if (!doctor_probe(doctor, "fi.efa", text, sizeof(text))) {
-		if (efa_died(doctor, "libfabric", died, sizeof(died))) {
+		if (efa_died(doctor, "libfabric", died, sizeof(died)) && efa_was_late(died)) {
+			finding_say(f, DOCTOR_UNKNOWN,
+				    "cannot be told: %s; the machine is busy, or libfabric waits "
+				    "for a device (CUDA starts slowly without nvidia-persistenced)",
+				    died);
+			finding_fix(f, "time fi_info -p efa -t FI_EP_RDM");
+		} else if (efa_died(doctor, "libfabric", died, sizeof(died))) {
 			finding_say(f, DOCTOR_FAIL,
 				    "fi_getinfo() did not end well: %s; libfabric aborts on some "
 				    "variables (D1, D2)",

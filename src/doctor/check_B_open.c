@@ -219,9 +219,10 @@ static void say_offender(const struct doctor *doctor, struct finding *f, struct 
 	if (efa_in_container(doctor))
 		finding_fix(
 			f,
-			"rm /dev/infiniband/%s # in the container: a device without a node is "
-			"passed over. For good: hand in EFA's nodes alone (docker run --device=, "
-			"resources.limits vpc.amazonaws.com/efa), no hostPath of /dev/infiniband",
+			"# start the container anew without /dev/infiniband/%s: EFA's nodes alone "
+			"(docker run --device=, resources.limits vpc.amazonaws.com/efa), no "
+			"hostPath of /dev/infiniband. Do not remove the node in the container: by "
+			"a hostPath it is the host's",
 			opened->node);
 	else
 		finding_fix(f,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* E2 to E5: where the instance is, and what its peers must have in common with it. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,6 +92,18 @@ void check_E4(const struct doctor *doctor, struct finding *f)
 			    "higher than it could be");
 }
 
+/* What stands behind a package's name and is a version: "libfabric-aws-" begins
+ * "libfabric-aws-bin_" and "libfabric-aws-devel-" too. NULL: not there. */
+static const char *version_behind(const char *packages, const char *name)
+{
+	for (const char *at = packages; (at = strstr(at, name));) {
+		at += strlen(name);
+		if (isdigit((unsigned char)*at))
+			return at;
+	}
+	return NULL;
+}
+
 /* "2.4.0amzn1.0" of "... libfabric-aws-2.4.0amzn1.0-1.amzn2023.x86_64 ..."; "" when not there. */
 static void installed_libfabric(const char *packages, char *ret, size_t room)
 {
@@ -100,10 +113,8 @@ static void installed_libfabric(const char *packages, char *ret, size_t room)
 	size_t len;
 
 	*ret = '\0';
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && !at; i++) {
-		at = strstr(packages, names[i]);
-		at = at ? at + strlen(names[i]) : NULL;
-	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && !at; i++)
+		at = version_behind(packages, names[i]);
 	len = at ? strspn(at, "0123456789.abcdefghijklmnopqrstuvwxyz") : 0;
 	if (len && len < room)
 		snprintf(ret, room, "%.*s", (int)len, at);

@@ -80,10 +80,13 @@ static void judge_rules(const struct rules *rules, struct finding *f)
 	const struct placement *p = rules->placement;
 	const struct group_rules *group;
 	uint32_t best = 0, any = 0;
+	bool in = false, out = false;
 
 	for (uint32_t i = 0; i < p->groups_n; i++) {
 		group = &rules->groups[i];
 		any += group->any;
+		in |= group->in && p->everywhere[i];
+		out |= group->out && p->everywhere[i];
 		if (!group->any)
 			continue;
 		finding_evidence(f, "%s: in from itself: %s, out to itself: %s", p->groups[i],
@@ -102,6 +105,10 @@ static void judge_rules(const struct rules *rules, struct finding *f)
 	if (!any) {
 		finding_say(f, DOCTOR_UNKNOWN, "cannot be told: the file of rules has none of %s",
 			    p->groups_n ? p->groups[0] : "this instance's groups");
+	} else if (in && out) {
+		finding_say(f, DOCTOR_OK,
+			    "the security groups of this instance together let all traffic in from "
+			    "themselves and out to themselves: its peers must be in all of them");
 	} else if (group->in && group->out) {
 		finding_say(
 			f, DOCTOR_WARN,
@@ -195,10 +202,11 @@ static void by_traffic(const struct traffic *t, const struct placement *p, struc
 			    "nothing shows that %s lets any through",
 			    group);
 	} else if (t->unresponsive) {
-		finding_say(f, DOCTOR_WARN,
-			    "EFA gets through, but remotes did not answer %" PRIu64
-			    " times (most on %s): processes that had ended, or machines in another "
-			    "security group",
+		finding_say(f, DOCTOR_OK,
+			    "EFA gets through; remotes did not answer %" PRIu64
+			    " times since the driver was loaded (most on %s): processes that had "
+			    "ended, or machines in another security group (H2 tells whether more "
+			    "do now)",
 			    t->unresponsive, t->worst);
 	} else {
 		finding_say(f, DOCTOR_OK, "EFA packets get through (%" PRIu64 " received)%s",

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "doctor/container.h"
+#include "doctor/efa_variables.h"
 #include "doctor/machine.h"
 #include "doctor/memlock.h"
 #include "doctor/traffic.h"
@@ -135,9 +136,10 @@ void check_G2(const struct doctor *doctor, struct finding *f)
 
 	if (outside(doctor, f, CONTAINER_POD))
 		return;
-	if (use && !strcmp(use, "0")) {
-		finding_evidence(f, "FI_EFA_USE_HUGE_PAGE=0");
-		finding_say(f, DOCTOR_OK, "huge pages are switched off (FI_EFA_USE_HUGE_PAGE=0)");
+	if (use && efa_bool(use) == 0) {
+		finding_evidence(f, "FI_EFA_USE_HUGE_PAGE=%s", use);
+		finding_say(f, DOCTOR_OK, "huge pages are switched off (FI_EFA_USE_HUGE_PAGE=%s)",
+			    use);
 		return;
 	}
 	if (huge_limit(doctor, &bytes, where, sizeof(where))) {
@@ -169,6 +171,7 @@ void check_G2(const struct doctor *doctor, struct finding *f)
 
 void check_G5(const struct doctor *doctor, struct finding *f)
 {
+	enum doctor_verdict bad = DOCTOR_FAIL;
 	char soft[32], hard[32];
 	struct memlock limit;
 	int rc;
@@ -180,6 +183,8 @@ void check_G5(const struct doctor *doctor, struct finding *f)
 		finding_unread(f, rc, "/proc/self/limits");
 		return;
 	}
+	if (limit.soft >= MEMLOCK_ENDPOINT)
+		bad = DOCTOR_WARN; /* as C1 has it */
 	machine_bytes(limit.soft, soft, sizeof(soft));
 	machine_bytes(limit.hard, hard, sizeof(hard));
 	finding_evidence(f, "/proc/self/limits: Max locked memory %s, at most %s", soft, hard);
@@ -188,12 +193,12 @@ void check_G5(const struct doctor *doctor, struct finding *f)
 	} else if (limit.soft >= MEMLOCK_ENOUGH) {
 		finding_say(f, DOCTOR_OK, "this container may lock memory: %s", soft);
 	} else if (limit.hard >= MEMLOCK_ENOUGH) {
-		finding_say(f, DOCTOR_FAIL,
-			    "this container may lock %s only, though %s are allowed", soft, hard);
+		finding_say(f, bad, "this container may lock %s only, though %s are allowed", soft,
+			    hard);
 		finding_fix(f, "ulimit -l %s", limit.hard == UINT64_MAX ? "unlimited" : "16777216");
 	} else {
 		finding_say(
-			f, DOCTOR_FAIL,
+			f, bad,
 			"this container may lock %s of memory only: its runtime sets that limit",
 			soft);
 	}

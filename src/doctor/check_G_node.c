@@ -259,7 +259,7 @@ static void judge_job(const struct doctor *doctor, const struct memlock *daemon,
 	machine_bytes(job.soft, text, sizeof(text));
 	finding_evidence(f, "/proc/self/limits: Max locked memory %s", text);
 	finding_say(
-		f, DOCTOR_FAIL,
+		f, job.soft >= MEMLOCK_ENDPOINT ? DOCTOR_WARN : DOCTOR_FAIL,
 		"this job may lock %s only, though slurmd may lock enough: Slurm has brought the "
 		"limit of the machine that submitted it",
 		text);
@@ -271,7 +271,7 @@ void check_G6(const struct doctor *doctor, struct finding *f)
 {
 	bool job = doctor_getenv(doctor, "SLURM_JOB_ID") != NULL;
 	struct daemon daemon = { .doctor = doctor };
-	struct memlock limit;
+	struct memlock limit, own;
 	char text[32];
 	int rc;
 
@@ -295,7 +295,12 @@ void check_G6(const struct doctor *doctor, struct finding *f)
 			 machine_bytes(limit.soft, text, sizeof(text)));
 	if (limit.soft >= MEMLOCK_ENOUGH)
 		judge_job(doctor, &limit, f);
+	/* UsePAM=1 and limits.conf, a prolog: jobs need not have slurmd's own. */
+	else if (job && !memlock_read(doctor, "self", &own) && own.soft >= MEMLOCK_ENOUGH)
+		finding_say(f, DOCTOR_OK,
+			    "slurmd may lock %s of memory only, but this job more than enough",
+			    text);
 	else
-		finding_say(f, DOCTOR_FAIL,
+		finding_say(f, limit.soft >= MEMLOCK_ENDPOINT ? DOCTOR_WARN : DOCTOR_FAIL,
 			    "slurmd may lock %s of memory only, and so may its jobs", text);
 }

@@ -40,6 +40,14 @@ struct log {
 	struct seen seen[ROWS];
 };
 
+/* Behind the level that syslog(2) puts in front of a line: "<3>[ 7.123456] text". */
+static const char *skip_level(const char *line)
+{
+	size_t digits = *line == '<' ? strspn(line + 1, "0123456789") : 0;
+
+	return digits && line[1 + digits] == '>' ? line + digits + 2 : line;
+}
+
 /* Takes the time off a line, a record of /dev/kmsg ("3,1204,1038619687627,-;text") or a line of
  * dmesg
  * ("[1038619.687627] text"). Returns where its text starts. */
@@ -97,7 +105,7 @@ static void take_line(struct log *log, const char *line)
 
 	if (*line == ' ') /* more of the record above */
 		return;
-	text = split_time(line, at, sizeof(at));
+	text = split_time(skip_level(line), at, sizeof(at));
 	if (!strncmp(text, "infiniband ", 11)
 		    ? !is_efa_device(log, text + 11)
 		    : strncmp(text, "efa ", 4) != 0 && strncmp(text, "efa:", 4) != 0)

@@ -48,10 +48,10 @@ static bool is_there(struct copy *copy, const char *path)
 
 static void put_link(struct copy *copy, int fd, const char *name)
 {
-	char target[TAR_LINK_MAX + 1];
+	char target[SYSROOT_PATH_MAX];
 	ssize_t n = readlinkat(fd, "", target, sizeof(target));
 
-	if (n <= 0 || n > TAR_LINK_MAX)
+	if (n <= 0 || (size_t)n == sizeof(target))
 		return;
 	target[n] = '\0';
 	tar_link(copy->tar, name, target);
@@ -91,7 +91,7 @@ static mode_t put(struct copy *copy, const char *path)
 		put_file(copy, name, path);
 	else if (S_ISDIR(st.st_mode))
 		tar_dir(copy->tar, name);
-	else
+	else if (strcmp(path, "/dev/kmsg")) /* empty it would be a log in which all is well */
 		tar_file(copy->tar, name, "", 0);
 	close(fd);
 	return st.st_mode & S_IFMT;
@@ -119,9 +119,15 @@ void copy_path(struct copy *copy, const char *path)
 {
 	char real[2 * SYSROOT_PATH_MAX];
 
-	if (!strncmp(path, "/proc/", 6))
+	if (!strncmp(path, "/proc/", 6)) {
 		put(copy, path);
-	else if (!secret_file(path) && !real_above(copy, path, real, sizeof(real)))
+		return;
+	}
+	if (secret_file(path) || real_above(copy, path, real, sizeof(real)) ||
+	    put(copy, real) != S_IFLNK)
+		return;
+	/* What it leads to, else it leads nowhere in the copy. */
+	if (!sysroot_real(&copy->doctor->root, real, sizeof(real), "%s", path))
 		put(copy, real);
 }
 
@@ -155,8 +161,14 @@ void copy_tree(struct copy *copy, const char *path, int depth)
  * that have a name in a class. */
 static int copy_device(void *ctx, const char *name)
 {
-	static const char *const parts[] = { "infiniband", "infiniband_verbs", "net", "ports",
-					     "hw_counters" };
+	/* Below an interface stand hundreds of files for each of its queues. */
+	static const struct {
+		const char *name;
+		int depth;
+	} parts[] = {
+		{ "infiniband", 6 }, { "infiniband_verbs", 6 }, { "net", 2 },
+		{ "ports", 6 },      { "hw_counters", 6 },
+	};
 	const struct walk *walk = ctx;
 	char real[SYSROOT_PATH_MAX], part[SYSROOT_PATH_MAX];
 
@@ -164,8 +176,8 @@ static int copy_device(void *ctx, const char *name)
 		return 0;
 	copy_tree(walk->copy, real, 0);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (snprintf(part, sizeof(part), "%s/%s", real, parts[i]) < sizeof(part))
-			copy_tree(walk->copy, part, 6);
+		if (snprintf(part, sizeof(part), "%s/%s", real, parts[i].name) < sizeof(part))
+			copy_tree(walk->copy, part, parts[i].depth);
 	return 0;
 }
 
@@ -213,7 +225,8 @@ void copy_devices(struct copy *copy)
 		{ "/sys/module/ib_uverbs", 1, NULL },
 		{ "/sys/kernel/mm/hugepages", 2, NULL },
 		{ "/sys/devices/system/cpu/online", 0, NULL },
-		{ "/sys/devices/system/node/online", 0, NULL },
+		{ "/sys/devices/system/node", 1, NULL },
+		{ "/etc/ld.so.conf.d", 1, NULL },
 	};
 	struct walk walk = { .copy = copy };
 

@@ -7,7 +7,7 @@
 #include "doctor/doctor.h"
 #include "doctor/tar.h"
 
-#define COPY_PATHS_MAX 8192
+#define COPY_PATHS_MAX 16384
 
 struct copy {
 	const struct doctor *doctor;

@@ -3,6 +3,8 @@
 #ifndef WEFT_DOCTOR_EFA_H
 #define WEFT_DOCTOR_EFA_H
 
+#include <string.h>
+
 #include "doctor/doctor.h"
 #include "host/nic.h"
 
@@ -47,6 +49,12 @@ int efa_try_node(const struct doctor *doctor, const char *uverbs);
 /* What the helper says became of the process that asked a library ("libfabric"): "SIGABRT
  * libfabric", "SIGKILL libfabric did not answer within 4 s". false: nothing. */
 bool efa_died(const struct doctor *doctor, const char *library, char *ret, size_t room);
+
+/* Whether what efa_died() says is that it took too long, which is no fault of the library's. */
+static inline bool efa_was_late(const char *died)
+{
+	return strstr(died, "did not answer") != NULL;
+}
 
 /* The newest EFA software: driver, libfabric, rdma-core. */
 #define EFA_INSTALL                                                                     \

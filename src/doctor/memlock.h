@@ -8,6 +8,8 @@
 /* What is enough for 128 endpoints with some to spare: awslabs/libfabric-ci-scripts efa-check.sh.
  */
 #define MEMLOCK_ENOUGH (16 * GIB)
+/* What one endpoint's buffers take; from the same. Below it nothing works, above it little does. */
+#define MEMLOCK_ENDPOINT (110 * MIB)
 
 struct memlock {
 	uint64_t soft, hard; /* bytes; UINT64_MAX: unlimited */

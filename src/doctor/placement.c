@@ -21,7 +21,9 @@ static bool take_group(void *ctx, const char *key, const char *value)
 	uint32_t i;
 
 	(void)key;
-	if (!pick_text(value, name, sizeof(name)) || !*name)
+	/* It becomes a part of a command. */
+	if (!pick_text(value, name, sizeof(name)) || !*name ||
+	    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")])
 		return true;
 	for (i = 0; i < p->groups_n && strcmp(p->groups[i], name); i++)
 		;

@@ -5,13 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-static void clean(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = ' ';
-}
-
 void report_begin(struct doctor_report *ret, const struct doctor *doctor,
 		  const struct doctor_table *table, const struct doctor_result *results)
 {
@@ -22,8 +15,8 @@ void report_begin(struct doctor_report *ret, const struct doctor *doctor,
 	doctor_sum(table, results, &ret->summary);
 	sysroot_read(&doctor->root, ret->host, sizeof(ret->host), "/proc/sys/kernel/hostname");
 	sysroot_read(&doctor->root, ret->kernel, sizeof(ret->kernel), "/proc/sys/kernel/osrelease");
-	clean(ret->host);
-	clean(ret->kernel);
+	doctor_clean(ret->host, sizeof(ret->host), false);
+	doctor_clean(ret->kernel, sizeof(ret->kernel), false);
 	doctor_instance_type(doctor, ret->instance, sizeof(ret->instance));
 	gmtime_r(&now, &tm);
 	strftime(ret->time, sizeof(ret->time), "%Y-%m-%dT%H:%M:%SZ", &tm);

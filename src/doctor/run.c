@@ -68,13 +68,19 @@ static void child(const struct run *run, size_t check, int fd)
 
 /* --- what becomes of it --------------------------------------------------------------------- */
 
-/* Text of one line, or of several: nothing else that a terminal would obey. */
-static void clean(char *text, size_t room, bool lines)
+void doctor_clean(char *text, size_t room, bool lines)
 {
 	text[room - 1] = '\0';
-	for (; *text; text++)
-		if (((unsigned char)*text < 0x20 && !(lines && *text == '\n')) || *text == 0x7f)
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text, next = (unsigned char)text[1];
+
+		if ((c < 0x20 && !(lines && c == '\n')) || c == 0x7f) {
 			*text = ' ';
+		} else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
+			/* U+0080 to U+009F: U+009B is what ESC [ is, to xterm and VTE */
+			text[0] = text[1] = ' ';
+		}
+	}
 }
 
 static void finish(struct run *run, size_t check, const struct finding *answer, uint64_t ns)
@@ -85,10 +91,10 @@ static void finish(struct run *run, size_t check, const struct finding *answer, 
 
 	*f = *answer;
 	result->ns = ns;
-	clean(f->text, sizeof(f->text), false);
-	clean(f->consequence, sizeof(f->consequence), false);
-	clean(f->fix, sizeof(f->fix), true);
-	clean(f->evidence, sizeof(f->evidence), true);
+	doctor_clean(f->text, sizeof(f->text), false);
+	doctor_clean(f->consequence, sizeof(f->consequence), false);
+	doctor_clean(f->fix, sizeof(f->fix), true);
+	doctor_clean(f->evidence, sizeof(f->evidence), true);
 	if ((unsigned int)f->verdict >= DOCTOR_VERDICTS)
 		f->verdict = DOCTOR_UNKNOWN;
 	if (f->verdict == DOCTOR_FAIL && row->severity == DOCTOR_WARNING)

@@ -28,6 +28,10 @@ struct doctor_result {
 void doctor_run(const struct doctor *doctor, const struct doctor_table *table, const bool *wanted,
 		uint64_t check_ns, struct doctor_result *ret);
 
+/* Text of one line, or of several, of at most room - 1 bytes: nothing else that a terminal would
+ * obey. */
+void doctor_clean(char *text, size_t room, bool lines);
+
 /* What all of it means. */
 struct doctor_summary {
 	enum doctor_verdict worst;        /* OK, WARN, FAIL; UNKNOWN: nothing is known to be wrong,

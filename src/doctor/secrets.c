@@ -20,11 +20,15 @@ static bool holds(const char *text, size_t len, const char *word)
 
 bool secret_name(const char *name, size_t len)
 {
-	static const char *const words[] = { "KEY", "SECRET", "TOKEN", "PASS", "CREDENTIAL" };
+	static const char *const words[] = { "KEY",   "SECRET", "TOKEN",  "PASS",   "CRED",
+					     "_AUTH", "AUTH_",  "COOKIE", "PRIVATE" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (holds(name, len, words[i]))
 			return true;
+	/* MYSQL_PWD, DB_PWD; the shell's own are directories. */
+	if (holds(name, len, "PWD"))
+		return !(len == 3 || (len == 6 && !strncmp(name, "OLDPWD", 6)));
 	return len >= 4 && !strncasecmp(name, "AWS_", 4);
 }
 

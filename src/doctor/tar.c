@@ -112,11 +112,19 @@ void tar_file(struct tar *tar, const char *name, const void *bytes, size_t len)
 
 void tar_link(struct tar *tar, const char *name, const char *target)
 {
-	struct header header = { .type = '2' };
+	struct header header = { .type = '2' }, before = { .type = 'K' };
+	size_t len = strlen(target);
 
-	if (strlen(target) > sizeof(header.target) || !put_name(&header, name))
+	if (!put_name(&header, name))
 		return;
-	memcpy(header.target, target, strlen(target));
+	/* As GNU tar does: the whole target is what a member in front of it holds. */
+	if (len > sizeof(header.target)) {
+		memcpy(before.name, "././@LongLink", 13);
+		put_header(tar, &before, len + 1);
+		put(tar, target, len + 1);
+		len = sizeof(header.target);
+	}
+	memcpy(header.target, target, len);
 	put_header(tar, &header, 0);
 }
 

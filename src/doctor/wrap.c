@@ -18,10 +18,14 @@ static int columns(const char *text, size_t len)
 static bool is_command(const char *text)
 {
 	static const char *const words[] = {
-		"apt",     "apt-get", "aws",       "cat",   "chmod",  "dmesg",   "dnf",  "docker",
-		"echo",    "export",  "find",      "for",   "grep",   "helm",    "if",   "ip",
-		"kubectl", "ls",      "lspci",     "lsmod", "mount",  "prlimit", "sed",  "srun",
-		"sudo",    "sysctl",  "systemctl", "tar",   "ulimit", "unset",   "weft", "yum",
+		"apt",      "apt-get", "aws",        "cat",    "chmod",   "curl",
+		"dmesg",    "dnf",     "docker",     "echo",   "env",     "export",
+		"fi_info",  "find",    "for",        "grep",   "head",    "helm",
+		"if",       "ip",      "kubectl",    "ls",     "lsmod",   "lspci",
+		"modprobe", "mount",   "nvidia-smi", "printf", "prlimit", "rm",
+		"sed",      "sleep",   "srun",       "sudo",   "sysctl",  "systemctl",
+		"tar",      "ulimit",  "uname",      "unset",  "weft",    "weft-doctor-probe",
+		"yum",
 	};
 	size_t len = strcspn(text, " \n");
 
@@ -134,8 +138,19 @@ void report_wrap(FILE *out, int now, int hang, const char *text)
 
 void report_wrap_command(FILE *out, int now, int hang, const char *text)
 {
-	size_t len = is_command(text) ? comment_at(text) : 0, rest = strlen(text + len);
+	size_t len, rest = *text == '#' ? strcspn(text, "\n") : 0;
 
+	/* A comment, or a line of it in front of the command. */
+	if (rest) {
+		put_line(out, now, hang, text, rest, "", "# ");
+		fprintf(out, "\n%*s", text[rest] ? hang : 0, "");
+		if (!text[rest])
+			return;
+		now = hang;
+		text += rest + 1;
+	}
+	len = is_command(text) ? comment_at(text) : 0;
+	rest = strlen(text + len);
 	if (!len) {
 		report_wrap(out, now, hang, text);
 		return;

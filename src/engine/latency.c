@@ -31,6 +31,7 @@ struct weft_latency latency_of(const struct smallhist *hist)
 		.p99 = smallhist_permille(hist, 990),
 		.p999 = smallhist_permille(hist, 999),
 		.max = hist->max,
+		.sum = hist->sum,
 	};
 }
 

@@ -7,8 +7,8 @@
 
 #define COUNTERS_MAX 1024 /* of a directory */
 
-/* In order of precedence; older drivers of EFA keep the port's counters among the device's. */
-static const char *const dirs[] = { "hw_counters", "ports/1/hw_counters", "ports/1/counters" };
+const char *const host_counter_dirs[HOST_COUNTER_DIRS] = { "hw_counters", "ports/1/hw_counters",
+							   "ports/1/counters" };
 
 struct reading {
 	const struct sysroot *root;
@@ -29,11 +29,11 @@ static int read_counter(void *ctx, const char *name)
 		return 0;
 	/* Not read again to find out: reading costs the device commands. */
 	for (size_t i = 0; i < r->dir; i++)
-		if (!sysroot_exists(r->root, "/sys/class/infiniband/%s/%s/%s", r->nic, dirs[i],
-				    name))
+		if (!sysroot_exists(r->root, "/sys/class/infiniband/%s/%s/%s", r->nic,
+				    host_counter_dirs[i], name))
 			return 0;
-	if (sysroot_number(r->root, &value, "/sys/class/infiniband/%s/%s/%s", r->nic, dirs[r->dir],
-			   name))
+	if (sysroot_number(r->root, &value, "/sys/class/infiniband/%s/%s/%s", r->nic,
+			   host_counter_dirs[r->dir], name))
 		return 0;
 	r->fn(r->ctx, name, value);
 	r->found++;
@@ -51,9 +51,9 @@ int host_counters(const struct sysroot *root, const char *nic,
 	rc = sysroot_exists(root, "/sys/class/infiniband/%s/.", nic);
 	if (rc)
 		return rc;
-	for (r.dir = 0; r.dir < sizeof(dirs) / sizeof(*dirs); r.dir++) {
+	for (r.dir = 0; r.dir < HOST_COUNTER_DIRS; r.dir++) {
 		rc = sysroot_each(root, COUNTERS_MAX, read_counter, &r,
-				  "/sys/class/infiniband/%s/%s", nic, dirs[r.dir]);
+				  "/sys/class/infiniband/%s/%s", nic, host_counter_dirs[r.dir]);
 		if (rc && rc != -ENOENT && !worst)
 			worst = rc;
 	}

@@ -1,22 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
-#include "host/fake_tree.h"
+#include "host/fake_root.h"
 #include "host/net.h"
 
-static struct sysroot root;
 static struct host_net nets[3];
-
-static int open_root(void **state)
-{
-	return tree_open(state) || sysroot_open(&root, tree, NULL);
-}
-
-static int close_root(void **state)
-{
-	sysroot_close(&root);
-	return tree_close(state);
-}
 
 static void all_of_an_interface_is_read(void **state)
 {

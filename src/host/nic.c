@@ -117,7 +117,9 @@ static int list_verbs(void *ctx, const char *name)
 	const struct listing *l = ctx;
 	char device[sizeof(l->ret->name)];
 
-	if (strncmp(name, "uverbs", 6) || strlen(name) >= sizeof(l->ret->uverbs))
+	/* Digits alone: it becomes a part of a command. */
+	if (strncmp(name, "uverbs", 6) || strspn(name + 6, "0123456789") != strlen(name + 6) ||
+	    strlen(name) >= sizeof(l->ret->uverbs))
 		return 0;
 	if (sysroot_read(l->root, device, sizeof(device), CLASS_VERBS "/%s/ibdev", name) <= 0)
 		return 0;

@@ -63,6 +63,11 @@ bool host_pci_is_gpu(const struct host_pci *pci); /* NVIDIA 3D or VGA controller
  * complexes), each bridge one more. */
 int host_pci_shared(const char *path_a, const char *path_b);
 
+/* Where counters are below a device's directory, in order of precedence: older drivers of EFA keep
+ * the port's among the device's. */
+#define HOST_COUNTER_DIRS 3
+extern const char *const host_counter_dirs[HOST_COUNTER_DIRS];
+
 /*
  * Calls fn with each counter of a NIC that is a number, sorted by name: hw_counters of the device,
  * then of port 1, then the counters of port 1, names of the later ones left out where an earlier

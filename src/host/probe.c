@@ -124,7 +124,7 @@ static bool ends(pid_t pid, uint64_t deadline_ns)
 	for (;;) {
 		info.si_pid = 0;
 		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT))
-			return false;
+			return errno == ECHILD; /* someone else has taken its status */
 		if (info.si_pid == pid)
 			return true;
 		if (clock_ns() >= deadline_ns)

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -197,7 +198,7 @@ int sysroot_link(const struct sysroot *root, char *ret, size_t room, const char 
 /* The kernel's name of an open descriptor, with what lies above the root cut off. */
 static int name_of(const struct sysroot *root, int fd, char *ret, size_t room)
 {
-	char link[64], to[2 * SYSROOT_PATH_MAX], top[2 * SYSROOT_PATH_MAX];
+	char link[64], to[2 * SYSROOT_PATH_MAX], top[PATH_MAX]; /* what realpath() demands */
 	const char *path = to, *prefix = "";
 	ssize_t n, t = 0;
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -99,6 +100,9 @@ static void what_others_rename_does_not_matter(void **state)
 	snprintf(two, sizeof(two), "%s", tree_path("two"));
 	tree_bytes("one", "", 0);
 	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (!pid) {
 		rename(one, two);
 		rename(two, one);

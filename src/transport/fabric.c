@@ -7,6 +7,7 @@
 #endif
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +17,21 @@
 
 #include "base/err.h"
 
-const char *weft_libfabric_version(void)
+static char version_text[16];
+
+static void version_write(void)
 {
-	static char text[16];
 	uint32_t version = fi_version();
 
-	if (!text[0])
-		snprintf(text, sizeof(text), "%u.%u", FI_MAJOR(version), FI_MINOR(version));
-	return text;
+	snprintf(version_text, sizeof(version_text), "%u.%u", FI_MAJOR(version), FI_MINOR(version));
+}
+
+const char *weft_libfabric_version(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, version_write);
+	return version_text;
 }
 
 static int open_cq(struct port *port)

@@ -112,6 +112,9 @@ int fabric_meaning(const struct port *port, int error, int provider_error);
 
 /* -WEFT_EENVIRONMENT when a FI_EFA_* variable would make libfabric's efa call abort(). */
 int fabric_efa_env(bool efa_asked);
+/* efa_reads.c: has the first EFA device RDMA read? That is where libfabric looks. True where nobody
+ * can tell. */
+bool fabric_efa_reads(void);
 /* The root of sysfs, as libibverbs sees it: SYSFS_PATH or "/sys". */
 const char *fabric_sysfs(void);
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/err.h"
@@ -59,6 +60,17 @@ static bool is_boolean(const char *value)
 	return false;
 }
 
+/* Read as libfabric does: a number before 1.18, then a boolean. */
+static bool asks_for_reads(const char *value)
+{
+	if (FI_VERSION_LT(fi_version(), FI_VERSION(1, 17)))
+		return false;
+	if (FI_VERSION_LT(fi_version(), FI_VERSION(1, 18)))
+		return (int)strtol(value, NULL, 0) != 0;
+	return !strcmp(value, "1") || !strcasecmp(value, "yes") || !strcasecmp(value, "on") ||
+	       !strcasecmp(value, "true");
+}
+
 int fabric_efa_env(bool efa_asked)
 {
 	const char *value;
@@ -75,7 +87,7 @@ int fabric_efa_env(bool efa_asked)
 				"aborts the process",
 				aborting[i].name);
 	value = getenv("FI_EFA_TX_MIN_CREDITS");
-	if (value && strtol(value, NULL, 0) <= 0)
+	if (value && (int)strtol(value, NULL, 0) <= 0)
 		return err_set(-WEFT_EENVIRONMENT, "FI_EFA_TX_MIN_CREDITS is '%s', must be over 0",
 			       value);
 	value = getenv("FI_EFA_IFACE");
@@ -85,5 +97,9 @@ int fabric_efa_env(bool efa_asked)
 	if (value && FI_VERSION_GE(fi_version(), FI_VERSION(1, 18)) && !is_boolean(value))
 		return err_set(-WEFT_EENVIRONMENT,
 			       "FI_EFA_USE_DEVICE_RDMA is '%s', must be 0 or 1 (no, yes)", value);
+	if (value && asks_for_reads(value) && !fabric_efa_reads())
+		return err_set(-WEFT_EENVIRONMENT,
+			       "FI_EFA_USE_DEVICE_RDMA is '%s', but the device has no RDMA read",
+			       value);
 	return 0;
 }

@@ -326,6 +326,16 @@ static int prepare(struct http *http, struct pollfd *polls, int stop_fd, uint64_
 	return (int)((wake_ns - now_ns) / NSEC_PER_MSEC) + 1;
 }
 
+/* A process with few descriptors may not poll more entries than it may have open. */
+static nfds_t used_polls(const struct http *http)
+{
+	nfds_t n = HTTP_CONNS_MAX;
+
+	while (n && http->conns[n - 1].state == HTTP_CLOSED)
+		n--;
+	return 1 + LISTENERS + n;
+}
+
 void http_run(struct http *http, int stop_fd)
 {
 	struct pollfd polls[1 + LISTENERS + HTTP_CONNS_MAX];
@@ -333,8 +343,11 @@ void http_run(struct http *http, int stop_fd)
 
 	for (;;) {
 		wait_ms = prepare(http, polls, stop_fd, clock_ns());
-		if (poll(polls, sizeof(polls) / sizeof(*polls), wait_ms) < 0)
-			continue; /* EINTR */
+		if (poll(polls, used_polls(http), wait_ms) < 0) {
+			if (errno != EINTR)
+				poll(NULL, 0, 100); /* no memory: not all the time */
+			continue;
+		}
 		if (polls[0].revents)
 			return;
 		/* To make a page can take long: the time is asked again and again. */

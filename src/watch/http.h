@@ -2,10 +2,10 @@
 /*
  * A small HTTP/1.1 server for figures: a few pages, GET and HEAD, one answer for each connection.
  * All of it runs on the thread that calls http_run(). Whoever asks, however and how often, costs
- * HTTP_CONNS_MAX connections of REQUEST_MAX bytes and one text for each page at most: when more
- * come the oldest gives way (those that have not finished their request first), a connection ends
- * by its deadline whatever it does, and a page is made anew only when its text is older than
- * keep_ns.
+ * HTTP_CONNS_MAX connections of REQUEST_MAX bytes and one text for each of these and for each page
+ * at most: when more come the oldest gives way (those that have not finished their request first),
+ * a connection ends by its deadline whatever it does, and a page is made anew only when its text is
+ * older than keep_ns.
  *
  * Over TCP at a numeric address, over an abstract Unix socket (local.h) to processes of the same
  * user and of root, or both.

@@ -113,9 +113,9 @@ static void read_counters(const struct sysroot *root, struct nic_state *nic)
 	nic->count = nic->unread = 0;
 	rc = host_counters(root, nic->nic.name, take_counter, nic);
 	nic->error = rc < 0 ? rc : 0;
-	for (size_t i = 0; i < sizeof(nic_dirs) / sizeof(*nic_dirs); i++)
+	for (size_t i = 0; i < HOST_COUNTER_DIRS; i++)
 		sysroot_each(root, ENTRIES_MAX, look_for, nic, CLASS "/%s/%s", nic->nic.name,
-			     nic_dirs[i]);
+			     host_counter_dirs[i]);
 }
 
 static struct nic_state *find_nic(struct nic_state *nics, uint32_t count, const char *name)
@@ -155,6 +155,15 @@ static bool same_devices(const struct nics *nics)
 	return nics->count == nics->count_before;
 }
 
+/* Unlike the other facts it changes while the device stays what it is. */
+static void read_state(const struct sysroot *root, struct host_nic *nic)
+{
+	sysroot_read(root, nic->state, sizeof(nic->state), CLASS "/%s/ports/1/state", nic->name);
+	for (char *at = nic->state; *at; at++)
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+}
+
 /* What a device is changes seldom, and takes many files to tell. */
 static void read_facts(struct nics *nics, uint64_t now_ns)
 {
@@ -163,8 +172,10 @@ static void read_facts(struct nics *nics, uint64_t now_ns)
 
 	if (nics->count_before && now_ns - nics->facts_ns < NICS_FACTS_NS && same_names(nics)) {
 		nics->count = nics->count_before;
-		for (uint32_t i = 0; i < nics->count; i++)
+		for (uint32_t i = 0; i < nics->count; i++) {
 			nics->now[i].nic = nics->before[i].nic;
+			read_state(nics->root, &nics->now[i].nic);
+		}
 		return;
 	}
 	facts = mem_array(HOST_NICS_MAX, sizeof(*facts));

@@ -3,15 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIRS (sizeof(nic_dirs) / sizeof(*nic_dirs))
-
-const char *const nic_dirs[3] = { "hw_counters", "ports/1/hw_counters", "ports/1/counters" };
+#define DIRS      HOST_COUNTER_DIRS
+#define SPARE_FDS 64 /* for connections, and files that are read in the ordinary way */
 
 void nics_more_files(void)
 {
@@ -40,18 +40,28 @@ static int open_counter(const int dirs[DIRS], const char *name)
 	return fd;
 }
 
+static int hold_below(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
+	return (int)limit.rlim_cur - SPARE_FDS;
+}
+
 void nic_hold(struct nic_held *held, const struct sysroot *root, const struct nic_state *nic)
 {
-	int dirs[DIRS];
+	int dirs[DIRS], below = hold_below();
 
 	if (held->count || nic->error || nic->unread)
 		return;
 	for (size_t i = 0; i < DIRS; i++)
 		dirs[i] = sysroot_fd(root, O_PATH | O_DIRECTORY, "/sys/class/infiniband/%s/%s",
-				     nic->nic.name, nic_dirs[i]);
+				     nic->nic.name, host_counter_dirs[i]);
 	for (uint32_t i = 0; i < nic->count; i++) {
 		held->fds[i] = open_counter(dirs, nic->counters[i].name);
-		if (held->fds[i] < 0) {
+		if (held->fds[i] < 0 || held->fds[i] >= below) {
+			held->count += held->fds[i] >= 0;
 			nic_let_go(held);
 			break;
 		}

@@ -14,9 +14,6 @@ struct nic_held {
 	int fds[NIC_COUNTERS_MAX];
 };
 
-/* Where the counters of a device stand below its directory, in order of precedence. */
-extern const char *const nic_dirs[3];
-
 /* Holds what has just been read. Not held when a file cannot be opened (no descriptors left). */
 void nic_hold(struct nic_held *held, const struct sysroot *root, const struct nic_state *nic);
 void nic_let_go(struct nic_held *held);

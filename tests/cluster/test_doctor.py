@@ -185,11 +185,9 @@ def test_this_machine_s_verdict_is_true():
         pytest.skip("this machine has EFA devices")
     done = run([DOCTOR, "--json"])
     report = json.loads(done.stdout)
-    if not report["checks"]:
-        pytest.skip("there are no checks")
-    assert done.returncode == 2 and report["root_causes"][0] == "A3", report["root_causes"]
+    assert done.returncode == 2 and "A3" in report["root_causes"], report["root_causes"]
     spoken = run([DOCTOR]).stdout.decode()
-    assert "FAIL A3" in spoken.split("\n\n")[1] and max(map(len, spoken.splitlines())) <= 100
+    assert "FAIL A3" in spoken and max(map(len, spoken.splitlines())) <= 100
     assert all(check["text"] for check in report["checks"])
 
 

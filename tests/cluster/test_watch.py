@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import struct
 import subprocess
 import tempfile
 import termios
+import time
 
 import pytest
 
@@ -254,6 +256,15 @@ def test_a_transfer_is_shown_on_the_device_that_made_it(world):
 # --- programs -----------------------------------------------------------------------------------------
 
 
+def screen_until(fd, wanted, text=b""):
+    """What came to a terminal, until all of wanted has."""
+    end = time.monotonic() + ANSWER_S
+    while any(word not in text for word in wanted):
+        assert select.select([fd], [], [], max(0, end - time.monotonic()))[0], text
+        text += os.read(fd, 4096)
+    return text
+
+
 @pytest.mark.full
 def test_a_terminal_is_filled_and_left_as_it_was(tmp_path):
     counter_tree(tmp_path, tx_bytes=5)
@@ -262,12 +273,14 @@ def test_a_terminal_is_filled_and_left_as_it_was(tmp_path):
     modes = termios.tcgetattr(theirs)
     process = subprocess.Popen([WEFT, "top"], stdin=theirs, stdout=theirs, stderr=theirs,
                                env=dict(os.environ, TERM="xterm", SYSFS_PATH=str(tmp_path)))
-    text = b""
-    while b"efa_0" not in text or b"q quit" not in text:
-        text += os.read(ours, 4096)
-    os.write(ours, b"\033[B p q")
-    assert process.wait(ANSWER_S) == 0
-    text += os.read(ours, 65536)
+    try:
+        text = screen_until(ours, (b"efa_0", b"q quit"))
+        os.write(ours, b"\033[B p q")
+        assert process.wait(ANSWER_S) == 0
+        text = screen_until(ours, (b"\033[?1049l",), text)
+    finally:
+        process.kill()
+        process.wait()
     assert text.count(b"\033[?1049h") == text.count(b"\033[?1049l") == 1, "the screen is given back"
     assert termios.tcgetattr(theirs) == modes
     os.close(ours)

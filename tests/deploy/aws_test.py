@@ -42,7 +42,8 @@ class Shell:
         cli = Path(folder, "aws")
         cli.write_text(CLI, encoding="utf-8")
         cli.chmod(0o755)
-        self.env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "CALLS": str(self.calls)}
+        kept = {name: text for name, text in os.environ.items() if name not in ("SELF", "TYPE", "GROUP", "OS_RELEASE")}
+        self.env = {**kept, "PATH": f"{folder}:{os.environ['PATH']}", "CALLS": str(self.calls)}
 
     def run(self, *args, text=None, **env):
         self.calls.write_text("", encoding="utf-8")

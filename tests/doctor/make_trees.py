@@ -185,7 +185,7 @@ def put_libraries(out, m):
     ours = {"ibverbs": "rdma-core 61.0", "ibverbs_path": "/usr/lib/x86_64-linux-gnu/libibverbs.so.1", "libfabric": "2.4.0",
             "libfabric_path": "/opt/amazon/efa/lib/libfabric.so.1"}
     if m["driver"]:
-        out.put("/opt/amazon/efa_installed_packages", "# EFA installer version: 1.47.0\\nlibfabric1-aws_2.4.0amzn1.0_amd64")
+        out.put("/opt/amazon/efa_installed_packages", "# EFA installer version: 1.47.0\\nefa_3.0.0-1.amzn1_amd64 libfabric-aws-bin_2.4.0amzn1.0_amd64 libfabric-aws-dev_2.4.0amzn1.0_amd64 libfabric1-aws_2.4.0amzn1.0_amd64")
         out.put("/etc/ld.so.conf.d/000_efa.conf", "/opt/amazon/efa/lib")
     else:
         ours |= {"libfabric": "2.1.0", "libfabric_path": "/usr/lib/x86_64-linux-gnu/libfabric.so.1", "ibverbs": "rdma-core 56.1"}

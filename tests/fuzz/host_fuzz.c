@@ -77,14 +77,20 @@ static int remove_one(const char *path, const struct stat *stat, int kind, struc
 	return remove(path);
 }
 
-/* Whatever stands in the way stays; path: below the tree. */
-static void make_dirs(char *path)
+/* Whatever stands in the way stays; path: below the tree. False: what stands there is no directory;
+ * a link might lead out of the tree. */
+static bool make_dirs(char *path)
 {
-	for (char *at = path + sizeof(tree); (at = strchr(at, '/')); at++) {
+	struct stat st;
+	bool inside = true;
+
+	for (char *at = path + sizeof(tree); inside && (at = strchr(at, '/')); at++) {
 		*at = '\0';
 		mkdir(path, 0755);
+		inside = !lstat(path, &st) && S_ISDIR(st.st_mode);
 		*at = '/';
 	}
+	return inside;
 }
 
 static void put_file(const char *path, const char *bytes, size_t len)
@@ -110,7 +116,8 @@ static void put_entry(uint8_t what, uint8_t dir, uint8_t name, const uint8_t *da
 			*at = ':';
 	snprintf(path, sizeof(path), "%s/%s/%s", tree, dirs[dir % COUNT(dirs)],
 		 known ? known : own);
-	make_dirs(path);
+	if (!make_dirs(path))
+		return;
 	switch (what % 5) {
 	case 0:
 		put_file(path, bytes, len);
