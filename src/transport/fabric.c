@@ -7,7 +7,6 @@
 #endif
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,23 +15,6 @@
 #include <sys/random.h>
 
 #include "base/err.h"
-
-static char version_text[16];
-
-static void version_write(void)
-{
-	uint32_t version = fi_version();
-
-	snprintf(version_text, sizeof(version_text), "%u.%u", FI_MAJOR(version), FI_MINOR(version));
-}
-
-const char *weft_libfabric_version(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, version_write);
-	return version_text;
-}
 
 static int open_cq(struct port *port)
 {

@@ -4,12 +4,30 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "transport/fabric.h"
+
+static char version_text[16];
+
+static void version_write(void)
+{
+	uint32_t version = fi_version();
+
+	snprintf(version_text, sizeof(version_text), "%u.%u", FI_MAJOR(version), FI_MINOR(version));
+}
+
+const char *weft_libfabric_version(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, version_write);
+	return version_text;
+}
 
 static uint32_t api_version(void)
 {
