@@ -27,7 +27,11 @@
  */
 #define GROWTH_KIB          16384
 #define GROWTH_PER_PEER_KIB 512
-#define REPORT_NS           (30 * NSEC_PER_SEC)
+/* libfabric's efa (1.17) sets up 1,024 buffers of 9 KiB when the first message comes that finds no
+ * receive posted, once for each endpoint: in a short run perhaps not in the warm-up. */
+#define LATE_POOL_KIB   10240 /* rxr_env.c: unexp_pool_chunk_size */
+#define LATE_POOL_RUN_S 240
+#define REPORT_NS       (30 * NSEC_PER_SEC)
 
 static const struct conform_row row_efa = { .name = "efa", .processes = true, .nic = true };
 
@@ -111,9 +115,12 @@ static struct level level_now(struct soak *s)
 }
 
 /* K4 */
-static void compare(const struct level *warm, const struct level *end)
+static void compare(const struct level *warm, const struct level *end, bool is_short)
 {
 	long room = GROWTH_KIB + GROWTH_PER_PEER_KIB * (long)(end->lives - warm->lives);
+
+	if (is_short)
+		room += SOAK_RAILS * LATE_POOL_KIB;
 
 	conform_note("after warm-up %ld KiB, %d files; at the end %ld KiB, %d files; %llu peers "
 		     "were met between",
@@ -160,7 +167,7 @@ static void run(struct soak *s, const struct options *options)
 	go_on_until(s, &cache, start_ns + all_ns, &report_ns, start_ns);
 	end = level_now(s);
 	report(s, start_ns);
-	compare(&warm, &end);
+	compare(&warm, &end, options->seconds < LATE_POOL_RUN_S);
 	check(s->done && s->came && s->faults);
 	cache_close(&cache, &s->net);
 	life_close(s);
