@@ -33,14 +33,6 @@ double machine_number(const char *text)
 	return value > 0 && value < 1e9 ? value : 0;
 }
 
-char *machine_clean(char *text)
-{
-	for (char *at = text; *at; at++)
-		if (*at < ' ' || *at > '~')
-			*at = '?';
-	return text;
-}
-
 char *machine_gpus_text(uint64_t gpus, char *ret, size_t room)
 {
 	size_t used = 0;

@@ -129,8 +129,8 @@ void label_make(struct label *ret, const struct machine *m, const struct tree_it
 		label_net(ret, &m->nets[item->index]);
 		break;
 	}
-	machine_clean(ret->pci);
-	machine_clean(ret->name);
-	machine_clean(ret->facts);
-	machine_clean(ret->near);
+	sysroot_clean(ret->pci);
+	sysroot_clean(ret->name);
+	sysroot_clean(ret->facts);
+	sysroot_clean(ret->near);
 }

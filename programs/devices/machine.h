@@ -99,8 +99,6 @@ void machine_note(struct machine *m);
 
 /* "rate" of a port and speeds as sysfs has them: the number at the start; 0: none. */
 double machine_number(const char *text);
-/* What is no printable ASCII becomes '?', for terminals. Returns text. */
-char *machine_clean(char *text);
 /* The numbers of a set of GPUs, "0-3,6". Returns ret. */
 char *machine_gpus_text(uint64_t gpus, char *ret, size_t room);
 

@@ -18,7 +18,7 @@ static void __attribute__((format(printf, 2, 3))) note(struct machine *m, const 
 	va_start(args, format);
 	vsnprintf(text, sizeof(m->notes[0]), format, args);
 	va_end(args);
-	machine_clean(text);
+	sysroot_clean(text);
 }
 
 static void note_bare_functions(struct machine *m)

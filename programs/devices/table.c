@@ -37,7 +37,7 @@ void table_cell(struct table *table, size_t column, const char *format, ...)
 	if (vsnprintf(cell, TABLE_CELL, format, args) >= TABLE_CELL)
 		cell[TABLE_CELL - 2] = '~';
 	va_end(args);
-	machine_clean(cell);
+	sysroot_clean(cell);
 }
 
 static size_t widest_cell(const struct table *table, size_t column)

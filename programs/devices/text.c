@@ -242,7 +242,7 @@ static void put_providers(const struct machine *m)
 	table_print(&table);
 	snprintf(line, sizeof(line), "of libfabric %s%s%s", m->libfabric,
 		 *m->libfabric_path ? ", " : "", m->libfabric_path);
-	show_wrapped("", machine_clean(line));
+	show_wrapped("", sysroot_clean(line));
 }
 
 static void put_notes(const struct machine *m)

@@ -103,13 +103,13 @@ static int above_leaf(struct tree *tree, const struct machine *m, const struct l
 		return root_item(tree, m, NOT_ON_PCI, leaf->node);
 	len = strcspn(path, "/");
 	snprintf(name, sizeof(name), "%.*s", (int)len, path);
-	at = root_item(tree, m, machine_clean(name), leaf->node);
+	at = root_item(tree, m, sysroot_clean(name), leaf->node);
 	/* The last part is the device itself. */
 	for (path += len + (path[len] == '/'); at != TREE_NONE && path[strcspn(path, "/")];
 	     path += len + 1) {
 		len = strcspn(path, "/");
 		snprintf(name, sizeof(name), "%.*s", (int)len, path);
-		at = bridge_item(tree, at, machine_clean(name));
+		at = bridge_item(tree, at, sysroot_clean(name));
 	}
 	return at;
 }

@@ -33,8 +33,7 @@ static const struct opt_row exporter_rows[] = {
 static const struct opt_table exporter_table = OPT_TABLE(exporter_rows, struct exporter_values);
 
 #define NAME      "weft exporter"
-
-#define NOTES_MAX 256
+#define NOTES_MAX 256 /* of one reading */
 
 struct notes {
 	uint32_t count;

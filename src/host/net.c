@@ -31,8 +31,8 @@ static void read_net(const struct sysroot *root, struct host_net *net)
 	sysroot_link(root, net->driver, sizeof(net->driver), "%s/driver", device);
 	if (!*net->driver)
 		memcpy(net->driver, pci.driver, sizeof(net->driver));
-	host_read_line(root, net->state, sizeof(net->state), CLASS "/%s/operstate", net->name);
-	host_read_line(root, net->address, sizeof(net->address), CLASS "/%s/address", net->name);
+	sysroot_line(root, net->state, sizeof(net->state), CLASS "/%s/operstate", net->name);
+	sysroot_line(root, net->address, sizeof(net->address), CLASS "/%s/address", net->name);
 	sysroot_number(root, &net->mbits, CLASS "/%s/speed", net->name);
 	sysroot_number(root, &net->mtu, CLASS "/%s/mtu", net->name);
 }

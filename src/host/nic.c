@@ -39,8 +39,8 @@ static void read_texts(const struct sysroot *root, struct host_nic *nic,
 		       const struct text_row *rows, size_t count, const char *dir)
 {
 	for (size_t i = 0; i < count; i++)
-		host_read_line(root, (char *)nic + rows[i].offset, rows[i].room, "%s/%s", dir,
-			       rows[i].file);
+		sysroot_line(root, (char *)nic + rows[i].offset, rows[i].room, "%s/%s", dir,
+			     rows[i].file);
 }
 
 static int count_port(void *ctx, const char *name)
@@ -85,7 +85,7 @@ static void read_nic(const struct sysroot *root, struct host_nic *nic)
 	sysroot_each(root, HOST_ENTRIES_MAX, take_net, nic, "%s/net", function);
 	/* Soft RDMA devices stand on an interface. */
 	if (!*nic->net)
-		host_read_line(root, nic->net, sizeof(nic->net), "%s/parent", dir);
+		sysroot_line(root, nic->net, sizeof(nic->net), "%s/parent", dir);
 }
 
 struct listing {

@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,24 +14,6 @@
 /* aws-neuron-driver, neuron_device.h: Inferentia (four functions), Trainium, Inferentia 2,
  * Trainium 2. */
 static const uint32_t neuron_devices[] = { 0x7064, 0x7065, 0x7066, 0x7067, 0x7164, 0x7264, 0x7364 };
-
-void host_read_line(const struct sysroot *root, char *ret, size_t room, const char *path, ...)
-{
-	char full[SYSROOT_PATH_MAX];
-	va_list args;
-	int len;
-
-	*ret = '\0';
-	va_start(args, path);
-	len = vsnprintf(full, sizeof(full), path, args);
-	va_end(args);
-	if (len >= sizeof(full) || sysroot_read(root, ret, room, "%s", full) < 0)
-		return;
-	ret[strcspn(ret, "\n")] = '\0';
-	for (; *ret; ret++)
-		if (*ret < ' ' || *ret > '~')
-			*ret = '?';
-}
 
 static uint32_t number(const struct sysroot *root, const char *dir, const char *file)
 {

@@ -7,10 +7,6 @@
 
 #define HOST_ENTRIES_MAX 4096 /* of a directory; what a machine has more of is not looked at */
 
-/* The first line of a file, bytes that are not printable ASCII as '?'; "" when there is none. */
-void host_read_line(const struct sysroot *root, char *ret, size_t room, const char *path, ...)
-	__attribute__((format(printf, 4, 5)));
-
 /*
  * Fills ret from a directory that is a PCI function or a device below one, links followed: the
  * nearest function above it counts. Where the copy of a machine has directories in place of links,

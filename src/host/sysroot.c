@@ -149,6 +149,26 @@ int sysroot_read(const struct sysroot *root, char *ret, size_t room, const char 
 	return rc ? rc : read_path(root, ret, room, full);
 }
 
+char *sysroot_clean(char *text)
+{
+	for (char *at = text; *at; at++)
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+	return text;
+}
+
+void sysroot_line(const struct sysroot *root, char *ret, size_t room, const char *path, ...)
+{
+	char full[SYSROOT_PATH_MAX];
+	int rc = FORMAT_PATH(full, path);
+
+	*ret = '\0';
+	if (rc || read_path(root, ret, room, full) < 0)
+		return;
+	ret[strcspn(ret, "\n")] = '\0';
+	sysroot_clean(ret);
+}
+
 int sysroot_number(const struct sysroot *root, uint64_t *ret, const char *path, ...)
 {
 	char full[SYSROOT_PATH_MAX], text[64], *end;

@@ -41,6 +41,11 @@ void sysroot_close(struct sysroot *root);
  */
 int sysroot_read(const struct sysroot *root, char *ret, size_t room, const char *path, ...)
 	__attribute__((format(printf, 4, 5)));
+/* The first line of a file, cleaned; "" when there is none. */
+void sysroot_line(const struct sysroot *root, char *ret, size_t room, const char *path, ...)
+	__attribute__((format(printf, 4, 5)));
+/* What is no printable ASCII becomes '?', for terminals. Returns text. */
+char *sysroot_clean(char *text);
 /* A file that holds one decimal number or "0x" and a hexadecimal one, and nothing else. 0, or
  * -errno: -EBADMSG when it does not. */
 int sysroot_number(const struct sysroot *root, uint64_t *ret, const char *path, ...)

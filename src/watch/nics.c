@@ -155,16 +155,7 @@ static bool same_devices(const struct nics *nics)
 	return nics->count == nics->count_before;
 }
 
-/* Unlike the other facts it changes while the device stays what it is. */
-static void read_state(const struct sysroot *root, struct host_nic *nic)
-{
-	sysroot_read(root, nic->state, sizeof(nic->state), CLASS "/%s/ports/1/state", nic->name);
-	for (char *at = nic->state; *at; at++)
-		if (*at < ' ' || *at > '~')
-			*at = '?';
-}
-
-/* What a device is changes seldom, and takes many files to tell. */
+/* What a device is changes seldom, and takes many files to tell; but for the state of its port. */
 static void read_facts(struct nics *nics, uint64_t now_ns)
 {
 	struct host_nic *facts;
@@ -173,8 +164,10 @@ static void read_facts(struct nics *nics, uint64_t now_ns)
 	if (nics->count_before && now_ns - nics->facts_ns < NICS_FACTS_NS && same_names(nics)) {
 		nics->count = nics->count_before;
 		for (uint32_t i = 0; i < nics->count; i++) {
-			nics->now[i].nic = nics->before[i].nic;
-			read_state(nics->root, &nics->now[i].nic);
+			facts = &nics->now[i].nic;
+			*facts = nics->before[i].nic;
+			sysroot_line(nics->root, facts->state, sizeof(facts->state),
+				     CLASS "/%s/ports/1/state", facts->name);
 		}
 		return;
 	}

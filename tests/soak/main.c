@@ -121,7 +121,6 @@ static void compare(const struct level *warm, const struct level *end, bool is_s
 
 	if (is_short)
 		room += SOAK_RAILS * LATE_POOL_KIB;
-
 	conform_note("after warm-up %ld KiB, %d files; at the end %ld KiB, %d files; %llu peers "
 		     "were met between",
 		     warm->kib, warm->files, end->kib, end->files,
