@@ -129,8 +129,10 @@ static int read_path(const struct sysroot *root, char *ret, size_t room, const c
 		len += (size_t)n;
 	}
 	close(fd);
-	if (rc)
+	if (rc) {
+		*ret = '\0'; /* it may have failed in the middle */
 		return rc;
+	}
 	for (size_t i = 0; i < len; i++)
 		if (!ret[i])
 			ret[i] = ' ';
