@@ -20,7 +20,7 @@ void check_E2(const struct doctor *doctor, struct finding *f)
 
 	if (placement_emulated(doctor, f))
 		return;
-	if (placement_read(doctor, &p, f)) {
+	if (doctor_placement(doctor, &p, f)) {
 		finding_fix(f, "%s", PLACEMENT_ASK("placement/availability-zone-id"));
 		return;
 	}
@@ -76,7 +76,7 @@ void check_E4(const struct doctor *doctor, struct finding *f)
 
 	if (placement_emulated(doctor, f))
 		return;
-	if (placement_read(doctor, &p, f)) {
+	if (doctor_placement(doctor, &p, f)) {
 		finding_fix(f, "%s", PLACEMENT_ASK("placement/group-name"));
 		return;
 	}

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "doctor/pick.h"
 #include "doctor/placement.h"
 #include "doctor/traffic.h"
+#include "host/pick.h"
 
 #define RULES_VARIABLE "WEFT_SECURITY_GROUP_RULES"
 #define RULES_FILE_MAX (1 << 20)
@@ -223,7 +223,7 @@ void check_E1(const struct doctor *doctor, struct finding *f)
 	if (placement_emulated(doctor, f))
 		return;
 	/* The rest is told without it too. */
-	if (placement_read(doctor, &p, &none))
+	if (doctor_placement(doctor, &p, &none))
 		finding_evidence(f, "%s", PLACEMENT_FILE ": security groups not told");
 	for (uint32_t i = 0; i < p.groups_n; i++)
 		finding_evidence(f, PLACEMENT_FILE ": security group %s%s", p.groups[i],

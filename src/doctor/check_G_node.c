@@ -9,7 +9,7 @@
 #include "doctor/efa.h"
 #include "doctor/machine.h"
 #include "doctor/memlock.h"
-#include "doctor/pick.h"
+#include "host/pick.h"
 
 #define PLUGINS_DIR  "/var/lib/kubelet/device-plugins"
 #define PLUGIN_SOCK  PLUGINS_DIR "/aws-efa-device-plugin.sock"

@@ -2,88 +2,6 @@
 #include "doctor/placement.h"
 
 #include <errno.h>
-#include <string.h>
-
-#include "base/alloc.h"
-#include "doctor/pick.h"
-
-/* One interface being read. */
-struct interface {
-	struct placement *p;
-	bool in[PLACEMENT_GROUPS_MAX];
-};
-
-static bool take_group(void *ctx, const char *key, const char *value)
-{
-	struct interface *interface = ctx;
-	struct placement *p = interface->p;
-	char name[sizeof(p->groups[0])];
-	uint32_t i;
-
-	(void)key;
-	/* It becomes a part of a command. */
-	if (!pick_text(value, name, sizeof(name)) || !*name ||
-	    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")])
-		return true;
-	for (i = 0; i < p->groups_n && strcmp(p->groups[i], name); i++)
-		;
-	if (i == PLACEMENT_GROUPS_MAX)
-		return false;
-	if (i == p->groups_n) {
-		strcpy(p->groups[p->groups_n++], name);
-		/* The interfaces before this one are not in it. */
-		p->everywhere[i] = p->interfaces == 1;
-	}
-	interface->in[i] = true;
-	return true;
-}
-
-static void count_different(const char *value, char *first, size_t room, uint32_t *different)
-{
-	char name[64];
-
-	if (!pick_text(value, name, sizeof(name)) || strlen(name) >= room)
-		return;
-	if (!*different)
-		strcpy(first, name);
-	if (!*different || (*different == 1 && strcmp(first, name)))
-		++*different;
-}
-
-static bool take_interface(void *ctx, const char *mac, const char *value)
-{
-	struct placement *p = ctx;
-	struct interface interface = { .p = p };
-	const char *groups = pick_member(value, "security-group-ids");
-
-	(void)mac;
-	p->interfaces++;
-	count_different(pick_member(value, "vpc-id"), p->vpc, sizeof(p->vpc), &p->vpcs);
-	count_different(pick_member(value, "subnet-id"), p->subnet, sizeof(p->subnet), &p->subnets);
-	/* One is a string, several are an array. */
-	if (groups && *groups == '[')
-		pick_each(groups, take_group, &interface);
-	else
-		take_group(&interface, "", groups);
-	for (uint32_t i = 0; i < p->groups_n; i++)
-		p->everywhere[i] = p->everywhere[i] && interface.in[i];
-	return true;
-}
-
-static int parse(const char *text, struct placement *ret)
-{
-	const char *data = pick_path(text, "ds/meta_data");
-	const char *placement = pick_member(data ? data : "", "placement");
-
-	pick_text(pick_member(placement ? placement : "", "availability-zone"), ret->zone,
-		  sizeof(ret->zone));
-	pick_text(pick_member(placement ? placement : "", "availability-zone-id"), ret->zone_id,
-		  sizeof(ret->zone_id));
-	pick_text(pick_member(placement ? placement : "", "group-name"), ret->group,
-		  sizeof(ret->group));
-	pick_each(pick_path(data, "network/interfaces/macs"), take_interface, ret);
-	return ret->interfaces ? 0 : -ENOENT;
-}
 
 bool placement_emulated(const struct doctor *doctor, struct finding *f)
 {
@@ -93,27 +11,18 @@ bool placement_emulated(const struct doctor *doctor, struct finding *f)
 	return true;
 }
 
-int placement_read(const struct doctor *doctor, struct placement *ret, struct finding *f)
+int doctor_placement(const struct doctor *doctor, struct placement *ret, struct finding *f)
 {
-	char *text = mem_alloc(PLACEMENT_FILE_MAX);
-	int rc = -ENOMEM;
+	int rc = placement_read(&doctor->root, ret);
 
-	memset(ret, 0, sizeof(*ret));
-	if (text)
-		rc = sysroot_read(&doctor->root, text, PLACEMENT_FILE_MAX, PLACEMENT_FILE);
-	if (rc < 0) {
+	if (rc == -ENODATA) {
+		finding_evidence(f, "%s: no network interfaces in it", PLACEMENT_FILE);
+		finding_say(f, DOCTOR_UNKNOWN,
+			    "cannot be told: cloud-init has written nothing of EC2's network "
+			    "interfaces to %s",
+			    PLACEMENT_FILE);
+	} else if (rc) {
 		finding_unread(f, rc, PLACEMENT_FILE);
-	} else {
-		rc = parse(text, ret);
-		if (rc) {
-			finding_evidence(f, "%s: no network interfaces in it", PLACEMENT_FILE);
-			finding_say(
-				f, DOCTOR_UNKNOWN,
-				"cannot be told: cloud-init has written nothing of EC2's network "
-				"interfaces to %s",
-				PLACEMENT_FILE);
-		}
 	}
-	mem_free(text);
 	return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "doctor/pick.h"
+#include "host/pick.h"
 
 #include <ctype.h>
 #include <stdlib.h>

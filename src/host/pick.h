@@ -4,8 +4,8 @@
  * files, whatever those hold: nothing is read past the text's NUL, depth costs no stack, and what
  * is no JSON is "not there". A value is a pointer into the text, at its first character.
  */
-#ifndef WEFT_DOCTOR_PICK_H
-#define WEFT_DOCTOR_PICK_H
+#ifndef WEFT_HOST_PICK_H
+#define WEFT_HOST_PICK_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,4 +28,4 @@ size_t pick_each(const char *value, bool (*fn)(void *ctx, const char *key, const
 bool pick_text(const char *value, char *ret, size_t room);
 bool pick_true(const char *value);
 
-#endif /* WEFT_DOCTOR_PICK_H */
+#endif /* WEFT_HOST_PICK_H */

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "doctor/pick.h"
+#include "host/pick.h"
 
 static const char text[] = "{ \"a\": {\"b c\" :[1, -2.5e3,true , \"x\\\"y\\u0041\\n\"],\n"
 			   "  \"e\": {}, \"f\": [] }, \"a\": 1, \"s\": \"}\\\\\", \"n\": null }";
