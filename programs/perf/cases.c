@@ -11,24 +11,6 @@
 #include "perf/backend.h"
 #include "perf/perf.h"
 
-int host_address(const char *text, char ret[PERF_HOST_MAX])
-{
-	const char *colon = strrchr(text, ':'), *bracket = strrchr(text, ']');
-	bool has_port =
-		colon && (!bracket || colon > bracket) && (bracket || strchr(text, ':') == colon);
-	bool bare_v6 = !bracket && colon && strchr(text, ':') != colon;
-	struct address address;
-	int n;
-
-	if (has_port)
-		n = snprintf(ret, PERF_HOST_MAX, "%s", text);
-	else
-		n = snprintf(ret, PERF_HOST_MAX, bare_v6 ? "[%s]:%d" : "%s:%d", text, PERF_PORT);
-	if (n >= PERF_HOST_MAX)
-		return err_set(-EINVAL, "'%.40s...' is too long for a host", text);
-	return address_parse(&address, ret);
-}
-
 static bool given(const struct command_line *line, const char *name)
 {
 	return opt_given(line->table, &line->result, name);

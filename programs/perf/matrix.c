@@ -18,70 +18,33 @@
 
 #define LONGEST_NS (3600 * NSEC_PER_SEC)
 
-static int add_host(struct matrix *matrix, const char *text)
+static int take_hosts(struct matrix *matrix, struct perf_hosts *hosts, const struct opt_rest *rest)
 {
-	char address[PERF_HOST_MAX];
-	int rc = host_address(text, address);
+	int rc = 0;
 
+	for (uint32_t i = 0; !rc && i < rest->count; i++)
+		rc = perf_hosts_add(hosts, rest->values[i], NULL);
+	if (rc == -EINVAL || rc == -ENOSPC)
+		return program_usage(NAME, "matrix: %s", weft_error_detail());
 	if (rc)
 		return program_fail(NAME, rc, "matrix");
-	for (uint32_t i = 0; i < matrix->hosts; i++)
-		if (!strcmp(matrix->host[i].address, address))
-			return program_usage(NAME, "host %s is named twice", address);
-	if (matrix->hosts == MATRIX_HOSTS)
-		return program_usage(NAME, "more than %d hosts", MATRIX_HOSTS);
-	strcpy(matrix->host[matrix->hosts++].address, address);
+	if (hosts->n < 2)
+		return program_usage(NAME, "a matrix needs two hosts at least");
+	matrix->host = calloc(hosts->n, sizeof(*matrix->host));
+	if (!matrix->host)
+		return program_fail(NAME, err_set(-ENOMEM, "no memory for hosts"), "matrix");
+	for (matrix->hosts = 0; matrix->hosts < hosts->n; matrix->hosts++)
+		strcpy(matrix->host[matrix->hosts].address, hosts->address[matrix->hosts]);
 	return 0;
 }
 
-/* Hosts between commas, spaces and ends of lines; behind # stands a remark. */
-static int add_text(struct matrix *matrix, char *text)
+static int read_hosts(struct matrix *matrix, const struct opt_rest *rest)
 {
-	char *rest = text, *line, *item;
-	int rc = 0;
+	struct perf_hosts *hosts = calloc(1, sizeof(*hosts));
+	int rc = hosts ? take_hosts(matrix, hosts, rest)
+		       : program_fail(NAME, err_set(-ENOMEM, "no memory for hosts"), "matrix");
 
-	while (!rc && (line = strsep(&rest, "\n"))) {
-		line[strcspn(line, "#")] = '\0';
-		while (!rc && (item = strsep(&line, ", \t\r")))
-			if (*item)
-				rc = add_host(matrix, item);
-	}
-	return rc;
-}
-
-static int add_file(struct matrix *matrix, FILE *file, const char *path)
-{
-	char *text = NULL;
-	size_t room = 0;
-	ssize_t n = getdelim(&text, &room, '\0', file);
-	int rc = 0;
-
-	if (n < 0 && ferror(file))
-		rc = program_fail(NAME, -errno, "%s", path);
-	else if (n > 0)
-		rc = add_text(matrix, text);
-	free(text);
-	return rc;
-}
-
-static int read_hosts(struct matrix *matrix, const struct opt_rest *hosts)
-{
-	int rc = 0;
-
-	for (uint32_t i = 0; !rc && i < hosts->count; i++) {
-		FILE *file = strchr(hosts->values[i], ',') ? NULL : fopen(hosts->values[i], "r");
-		char *text = file ? NULL : strdup(hosts->values[i]);
-
-		if (file) {
-			rc = add_file(matrix, file, hosts->values[i]);
-			fclose(file);
-		} else {
-			rc = text ? add_text(matrix, text) : program_fail(NAME, -ENOMEM, NULL);
-			free(text);
-		}
-	}
-	if (!rc && matrix->hosts < 2)
-		rc = program_usage(NAME, "a matrix needs two hosts at least");
+	free(hosts);
 	return rc;
 }
 
@@ -146,7 +109,7 @@ static void run_round(struct matrix *matrix, struct matrix_pair *pairs, uint32_t
 static int run_all(struct matrix *matrix, const struct perf_values *values)
 {
 	struct perf_session **sessions = calloc(matrix->hosts, sizeof(*sessions));
-	uint32_t rounds = matrix_rounds(matrix->hosts), n;
+	uint32_t rounds = perf_rounds(matrix->hosts), n;
 	bool shows = !values->quiet && isatty(STDERR_FILENO);
 
 	matrix->pair = calloc((size_t)rounds * (matrix->hosts / 2), sizeof(*matrix->pair));
@@ -205,9 +168,6 @@ int command_matrix(const struct command_line *line)
 	if (rc)
 		return rc;
 	matrix.c.size = sizes[0];
-	matrix.host = calloc(MATRIX_HOSTS, sizeof(*matrix.host));
-	if (!matrix.host)
-		return program_fail(NAME, err_set(-ENOMEM, "no memory for hosts"), "matrix");
 	rc = read_hosts(&matrix, &line->values.hosts);
 	if (!rc)
 		rc = run_all(&matrix, &line->values);

@@ -5,8 +5,6 @@
 
 #include "perf/perf.h"
 
-#define MATRIX_HOSTS 1024
-
 struct matrix_pair {
 	uint32_t a, b; /* a ran against b */
 	bool done;
@@ -32,11 +30,7 @@ struct matrix {
 	double slow;   /* share below it from which on a host is slow */
 };
 
-/*
- * The pairs of a round, so that each host is in one pair at most and, over all matrix_rounds(),
- * each two are a pair once. Writes at most hosts / 2 pairs; returns how many.
- */
-uint32_t matrix_rounds(uint32_t hosts);
+/* perf_round() into pairs. */
 uint32_t matrix_round(uint32_t hosts, uint32_t round, struct matrix_pair *ret);
 
 /* Fills in what follows from the pairs. 0 or -ENOMEM. */

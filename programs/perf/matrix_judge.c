@@ -10,25 +10,12 @@
 #define FAR          3
 #define MAD_TO_SIGMA 1.4826
 
-uint32_t matrix_rounds(uint32_t hosts)
-{
-	return hosts < 2 ? 0 : hosts - !(hosts & 1);
-}
-
-/* The circle: one seat is fixed, the others move on by one with each round; with an odd number of
- * hosts who sits opposite of the empty seat waits. */
 uint32_t matrix_round(uint32_t hosts, uint32_t round, struct matrix_pair *ret)
 {
-	uint32_t seats = hosts + (hosts & 1), n = 0, a, b;
+	uint32_t pairs[PERF_HOSTS_MAX / 2][2], n = perf_round(hosts, round, pairs);
 
-	for (uint32_t i = 0; i < seats / 2; i++) {
-		a = i ? (round + i) % (seats - 1) : seats - 1;
-		b = (round + seats - 1 - i) % (seats - 1);
-		if (a >= hosts || b >= hosts)
-			continue;
-		/* Who asks changes, so that the work does. */
-		ret[n++] = (struct matrix_pair){ .a = round & 1 ? b : a, .b = round & 1 ? a : b };
-	}
+	for (uint32_t i = 0; i < n; i++)
+		ret[i] = (struct matrix_pair){ .a = pairs[i][0], .b = pairs[i][1] };
 	return n;
 }
 

@@ -20,7 +20,7 @@ static struct matrix make_matrix(uint32_t hosts, double (*value)(uint32_t, uint3
 
 	matrix.host = calloc(hosts, sizeof(*matrix.host));
 	matrix.pair = calloc((size_t)hosts * hosts, sizeof(*matrix.pair));
-	for (uint32_t round = 0; round < matrix_rounds(hosts); round++)
+	for (uint32_t round = 0; round < perf_rounds(hosts); round++)
 		matrix.pairs += matrix_round(hosts, round, matrix.pair + matrix.pairs);
 	for (uint32_t i = 0; i < matrix.pairs; i++) {
 		matrix.pair[i].done = true;
@@ -45,7 +45,7 @@ static void each_two_meet_once_and_nobody_twice_in_a_round(void **state)
 	for (uint32_t hosts = 2; hosts <= MANY; hosts++) {
 		bool met[MANY][MANY] = { { false } };
 
-		for (uint32_t round = 0; round < matrix_rounds(hosts); round++) {
+		for (uint32_t round = 0; round < perf_rounds(hosts); round++) {
 			bool busy[MANY] = { false };
 
 			n = matrix_round(hosts, round, pairs);

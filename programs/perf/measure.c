@@ -70,7 +70,7 @@ int measuring_begin(struct measuring *m, const struct command_line *line, const 
 	note_start(m);
 	m->report.command = line->text;
 	if (host) {
-		rc = host_address(host, address);
+		rc = perf_host_address(host, address);
 		if (!rc)
 			rc = perf_session_open(&m->session, address, values->timeout);
 	}

@@ -6,15 +6,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/address.h"
 #include "base/opt.h"
+#include "perf/hosts.h"
 #include "perf/repeat.h"
 #include "perf/result.h"
 #include "perf/session.h"
 
-#define NAME          "weft perf"
-#define PERF_SIZES    256 /* most cases of a command */
-#define PERF_HOST_MAX (ADDRESS_HOST_MAX + 16)
+#define NAME       "weft perf"
+#define PERF_SIZES 256 /* most cases of a command */
 
 struct perf_values {
 #define OPT_FIELDS
@@ -46,8 +45,6 @@ void stop_on_signals(void);
 
 /* --- cases.c --------------------------------------------------------------------------------- */
 
-/* HOST or HOST:PORT to an address with a port. 0 or -EINVAL. */
-int host_address(const char *text, char ret[PERF_HOST_MAX]);
 /* The case that the options describe, but for back end and size. 0 or the exit status. */
 int case_from(const struct command_line *line, struct perf_case *ret);
 /* "BACKEND" or "BACKEND:PROVIDER" into the case. 0 or the exit status. */
