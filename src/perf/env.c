@@ -158,6 +158,7 @@ int perf_env_collect(struct perf_env *ret, const char *root)
 	env_machine(&at);
 	env_cpus(&at);
 	env_devices(&at);
+	env_doctor(&at);
 	env_libraries(&at);
 	env_variables(&at);
 	if (at.full) {

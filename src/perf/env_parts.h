@@ -39,6 +39,7 @@ int env_each(struct env_at *at, const char *dir, int most,
 void env_machine(struct env_at *at);   /* env_machine.c: instance type, kernel, memory, cgroup */
 void env_cpus(struct env_at *at);      /* env_cpus.c */
 void env_devices(struct env_at *at);   /* env_devices.c: drivers, NICs, networks */
+void env_doctor(struct env_at *at);    /* env_doctor.c: its verdict, placement in EC2 */
 void env_libraries(struct env_at *at); /* env_vars.c */
 void env_variables(struct env_at *at); /* env_vars.c */
 

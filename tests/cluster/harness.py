@@ -15,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("WEFT_BUILD_DIR") or os.environ.get("WEFT_BUILD") or ROOT / "build")
 WEFT = BUILD / "programs" / "weft" / "weft"
+# Half a second of each measuring process, which only the test of it needs.
+os.environ.setdefault("WEFT_PERF_DOCTOR", "0")
 SANITIZER = os.environ.get("WEFT_SANITIZER", "")
 # Deadlines only guard against hanging; a sanitizer and a busy machine may need many times as long.
 SLOW = 6 if SANITIZER else 1

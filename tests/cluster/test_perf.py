@@ -188,6 +188,20 @@ def test_diff_tells_worse_by_its_status(tmp_path):
 
 
 @pytest.mark.full
+def test_the_record_has_what_weft_doctor_says(monkeypatch):
+    monkeypatch.delenv("WEFT_PERF_DOCTOR")
+    server = PerfServer()
+    try:
+        report = measure("run", server.addr, "--backend", "tcp", "--size", "64", *SHORT)
+    finally:
+        server.stop()
+    doctor = json.loads(run([WEFT, "doctor", "--json", "--only", "A,B,C,D,E,F,G"]).stdout)
+    for side in ("here", "there"):
+        fact = {one["name"]: one["value"] for one in report[side]["facts"]}["doctor"]
+        assert fact.startswith(doctor["verdict"]), fact
+        assert all(f"{cause} " in fact for cause in doctor["root_causes"][:1]), fact
+
+
 def test_a_matrix_measures_each_pair_once(tmp_path):
     servers = [PerfServer() for _ in range(3)]
     path = tmp_path / "matrix.json"
