@@ -30,6 +30,8 @@ int cli_look(struct cli_look *ret, const struct cli_values *values, const bool *
 void cli_look_close(struct cli_look *look);
 /* Until a signal; its exit status. */
 int cli_watch(const struct cli_values *values, const bool *wanted);
+/* Runs weft-doctor-peer with this command line; its exit status. */
+int cli_launch_peer(char **argv);
 /* Whether standard output is a terminal that shows colours. */
 bool cli_colour(void);
 

@@ -122,9 +122,25 @@ static int put_explained(const struct cli_values *values)
 	return rc < 0 ? CLI_FAILED : rc;
 }
 
-/* What does not go together. PROGRAM_GO, or an exit status. */
-static int check_options(const struct cli_values *values)
+static bool looks_elsewhere(const struct cli_values *values)
 {
+	return values->peer || values->cluster;
+}
+
+/* What does not go together. PROGRAM_GO, or an exit status. */
+static int check_options(const struct cli_values *values, const struct opt_result *result)
+{
+	if (values->peer && values->cluster)
+		return program_usage(CLI_NAME, "--peer and --cluster do not go together");
+	if (looks_elsewhere(values) &&
+	    (values->only || values->markdown || values->bundle || values->watch ||
+	     values->explain || values->list || values->sysroot || values->environ))
+		return program_usage(CLI_NAME, "--peer and --cluster go with --json, --provider "
+					       "and --wait alone");
+	if (!looks_elsewhere(values) && (opt_given(&doctor_opts, result, "provider") ||
+					 opt_given(&doctor_opts, result, "wait")))
+		return program_usage(CLI_NAME,
+				     "--provider and --wait belong to --peer and --cluster");
 	if (values->json && values->markdown)
 		return program_usage(CLI_NAME, "--json and --markdown do not go together");
 	if (values->watch && (values->json || values->markdown || values->bundle))
@@ -137,29 +153,39 @@ static int check_options(const struct cli_values *values)
 	return PROGRAM_GO;
 }
 
+static int look(const struct cli_values *values, const bool *wanted)
+{
+	if (values->list)
+		return put_list(values);
+	if (values->explain)
+		return put_explained(values);
+	return values->watch ? cli_watch(values, wanted) : put_report(values, wanted);
+}
+
 int main(int argc, char **argv)
 {
 	struct doctor_table table = all_checks();
 	bool wanted[DOCTOR_CHECKS_MAX];
 	struct cli_values values;
+	char **words = mem_array((size_t)argc + 1, sizeof(*words));
 	struct opt_result result;
 	int status;
 
+	if (!words)
+		return program_fail(CLI_NAME, -ENOMEM, NULL);
+	/* Reading options takes them out of argv. */
+	memcpy(words, argv, (size_t)argc * sizeof(*words));
 	signal(SIGCHLD, SIG_DFL); /* ended children are waited for */
 	status = program_start(&doctor_opts, argc, argv, &values, &result);
 	if (status == PROGRAM_GO)
-		status = check_options(&values);
+		status = check_options(&values, &result);
 	if (status == PROGRAM_GO && values.only)
 		status = cli_select(&table, values.only, wanted);
-	if (status != PROGRAM_GO)
-		return status;
-	if (values.list)
-		status = put_list(&values);
-	else if (values.explain)
-		status = put_explained(&values);
-	else if (values.watch)
-		status = cli_watch(&values, values.only ? wanted : NULL);
-	else
-		status = put_report(&values, values.only ? wanted : NULL);
-	return program_finish(CLI_NAME, status);
+	if (status == PROGRAM_GO)
+		status = program_finish(CLI_NAME,
+					looks_elsewhere(&values)
+						? cli_launch_peer(words)
+						: look(&values, values.only ? wanted : NULL));
+	mem_free(words);
+	return status;
 }

@@ -38,7 +38,7 @@
 #define DOCTOR_TEXT_MAX     512                /* of a finding's sentence, and of its fix */
 #define DOCTOR_EVIDENCE_MAX 2048               /* all lines, each ended by a newline */
 /* A fix: what tells whether two machines reach each other, which no file of one of them does. */
-#define DOCTOR_TWO_NODES "weft perf run --provider efa HOST # where on HOST runs: weft perf server"
+#define DOCTOR_TWO_NODES "weft doctor --peer HOST # where on HOST runs: weft perf server"
 
 enum doctor_verdict {
 	DOCTOR_OK,      /* as it should be; a note of fact too */

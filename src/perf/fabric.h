@@ -135,6 +135,8 @@ uint32_t pfab_take(const struct pfab_choice *choice, uint32_t *ret_use);
 void pfab_release(uint32_t use);
 /* A device's name, for people and filters. */
 const char *pfab_device(const struct fi_info *info);
+/* Its NIC's, as below /sys/class/infiniband; "" where libfabric tells none. */
+const char *pfab_nic(const struct fi_info *info);
 
 /* --- fabric_limits.c ----------------------------------------------------------------------- */
 
@@ -165,6 +167,15 @@ int pfab_failed(const struct fi_info *info, const char *call, int rc);
 
 int pfab_address(struct perf_port *port, void *buf, size_t room);
 int pfab_connect(struct perf_port *port, const void *address, size_t len);
+/* Takes the twin's address and is ready to send what its receives have room for, without a word
+ * between the twins: for finding out whether one arrives. */
+int pfab_meet(struct perf_port *port, const void *address, size_t len);
+/* Messages have this many bytes from now on, at most as many as the case's when it was opened;
+ * nothing may be under way. */
+void pfab_resize(struct perf_port *port, uint64_t size);
+/* Is the content of the last message that came to the first endpoint right, where the window is 1?
+ */
+bool pfab_came_right(const struct perf_port *port);
 
 /* --- fabric_io.c --------------------------------------------------------------------------- */
 

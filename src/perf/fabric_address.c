@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "perf/content.h"
 #include "perf/fabric.h"
 
 #define MAGIC          "WPF"
@@ -166,6 +167,34 @@ static int take(struct pfab_port *port, const unsigned char *bytes, size_t len)
 	if (!rc && at != len)
 		return err_set(-WEFT_EMESSAGE, "the twin's address has %zu bytes more", len - at);
 	return rc;
+}
+
+int pfab_meet(struct perf_port *perf_port, const void *address, size_t len)
+{
+	struct pfab_port *port = (struct pfab_port *)(void *)perf_port;
+	struct pfab_ep *ep;
+	int rc = take(port, address, len);
+
+	if (rc)
+		return rc;
+	for (ep = port->ep; ep < port->ep + port->c->eps; ep++)
+		ep->may_send = ep->room;
+	port->connected = port->met = true;
+	return 0;
+}
+
+void pfab_resize(struct perf_port *perf_port, uint64_t size)
+{
+	struct pfab_port *port = (struct pfab_port *)(void *)perf_port;
+	uint32_t i, slot;
+
+	port->copy.size = size;
+	for (i = 0; i < port->c->eps; i++) {
+		memset(port->ep[i].sinks, 0, port->stride * port->sink_slots);
+		for (slot = 0; slot < port->source_slots; slot++)
+			content_fill(port->ep[i].sources + slot * port->stride, size, port->c->seed,
+				     content_key(port->target, port->index, i), slot);
+	}
 }
 
 /* Says hello where that is not done yet; 0 once all are said, and have left. */

@@ -36,7 +36,7 @@ const char *pfab_device(const struct fi_info *info)
 	return info->domain_attr->name ? info->domain_attr->name : "?";
 }
 
-static const char *nic_name(const struct fi_info *info)
+const char *pfab_nic(const struct fi_info *info)
 {
 	if (info->nic && info->nic->device_attr && info->nic->device_attr->name)
 		return info->nic->device_attr->name;
@@ -72,7 +72,7 @@ static bool listed(const char *list, const char *name)
 
 static bool wanted(const struct fi_info *info, const char *devices)
 {
-	return listed(devices, pfab_device(info)) || listed(devices, nic_name(info));
+	return listed(devices, pfab_device(info)) || listed(devices, pfab_nic(info));
 }
 
 /* "tcp: eth0, lo; shm: shm": what there is of the rows of fabric.def. */
@@ -294,7 +294,7 @@ uint32_t pfab_take(const struct pfab_choice *choice, uint32_t *ret_use)
 	for (i = 0; i < choice->devices; i++) {
 		place[i] = place_of(pfab_device(choice->device[i]));
 		used[i] = in_use.used[place[i]];
-		node[i] = nic_node(nic_name(choice->device[i]));
+		node[i] = nic_node(pfab_nic(choice->device[i]));
 	}
 	i = pfab_pick(used, node, choice->devices, (int)here);
 	in_use.used[place[i]]++;

@@ -155,6 +155,14 @@ static void check_message(struct pfab_port *port, const struct pfab_op *op)
 		 (unsigned long long)port->arrived, op->ep);
 }
 
+bool pfab_came_right(const struct perf_port *perf_port)
+{
+	const struct pfab_port *port = (const struct pfab_port *)(const void *)perf_port;
+
+	return content_check(port->ep[0].sinks, port->c->size, port->c->seed,
+			     content_key(!port->target, port->index, 0), 0) == CONTENT_RIGHT;
+}
+
 static int message(struct pfab_port *port, const struct pfab_rail *rail,
 		   const struct fi_cq_data_entry *entry, struct perf_event *event)
 {

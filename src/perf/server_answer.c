@@ -12,7 +12,7 @@
 
 #define CONNECT_NS (60 * NSEC_PER_SEC) /* the client gives up before, and says so */
 
-static int misplaced(const struct perf_message *message)
+int perf_client_misplaced(const struct perf_message *message)
 {
 	return err_set(-WEFT_EPROTOCOL, "the message %.20s does not belong here", message->type);
 }
@@ -137,7 +137,7 @@ static int answer_port(struct perf_client *client, const struct perf_message *me
 
 	if (!client->crew || client->running ||
 	    !perf_wire_number(message->json, "index", PERF_THREADS_MAX, &index))
-		return misplaced(message);
+		return perf_client_misplaced(message);
 	rc = address_of(message, &bytes, &len);
 	if (rc)
 		return rc;
@@ -157,7 +157,7 @@ static int answer_connect(struct perf_client *client, const struct perf_message 
 	int rc;
 
 	if (!client->crew || client->running)
-		return misplaced(message);
+		return perf_client_misplaced(message);
 	while ((rc = perf_crew_connect(client->crew)) == -EAGAIN) {
 		/* Anything that the client says now means that it has given up. */
 		if (perf_client_stops(client) || perf_wire_has_more(&client->talk.wire))
@@ -175,7 +175,7 @@ static int answer_start(struct perf_client *client, const struct perf_message *m
 
 	if (!client->crew || client->running || !client->crew->threads ||
 	    !client->crew->thread[client->crew->threads - 1].connected)
-		return misplaced(message);
+		return perf_client_misplaced(message);
 	client->running = true;
 	rc = perf_crew_start(client->crew);
 	return rc ? rc : perf_client_ok(client, message);
@@ -187,7 +187,7 @@ static int answer_status(struct perf_client *client, const struct perf_message *
 	int rc;
 
 	if (!client->running)
-		return misplaced(message);
+		return perf_client_misplaced(message);
 	rc = perf_crew_failure(client->crew);
 	if (rc)
 		return rc;
@@ -205,7 +205,7 @@ static int answer_phase(struct perf_client *client, const struct perf_message *m
 	int rc;
 
 	if (!client->running || atomic_load(&client->crew->phases.phase) >= phase)
-		return misplaced(message);
+		return perf_client_misplaced(message);
 	rc = perf_crew_failure(client->crew);
 	if (!rc && (phase == PERF_PHASE_MEASURE || phase == PERF_PHASE_COOL))
 		rc = perf_crew_read(client->crew, phase == PERF_PHASE_COOL);
@@ -239,7 +239,7 @@ static int answer_end(struct perf_client *client, const struct perf_message *mes
 	int rc = 0;
 
 	if (!crew || (crew->c.test != PERF_SETUP && !client->running))
-		return misplaced(message);
+		return perf_client_misplaced(message);
 	if (crew->c.test == PERF_SETUP)
 		perf_crew_read(crew, true);
 	perf_crew_phase(crew, PERF_PHASE_END);
@@ -266,7 +266,7 @@ static int answer_fresh(struct perf_client *client, const struct perf_message *m
 	int rc;
 
 	if (!crew || crew->c.test != PERF_SETUP)
-		return misplaced(message);
+		return perf_client_misplaced(message);
 	if (client->port) {
 		perf_crew_was(crew, client->port);
 		crew->backend->close(client->port);
@@ -296,7 +296,7 @@ static int answer_meet(struct perf_client *client, const struct perf_message *me
 	int len, rc;
 
 	if (!client->port || client->twin)
-		return misplaced(message);
+		return perf_client_misplaced(message);
 	rc = address_of(message, &bytes, &len);
 	if (rc)
 		return rc;
@@ -325,13 +325,26 @@ int perf_client_answer(struct perf_client *client, const struct perf_message *me
 		const char *type;
 		int (*answer)(struct perf_client *, const struct perf_message *);
 	} rows[] = {
-		{ "case", answer_case },        { "port", answer_port },
-		{ "connect", answer_connect },  { "start", answer_start },
-		{ "status", answer_status },    { "measure", answer_measure },
-		{ "cool", answer_cool },        { "stop", answer_stop },
-		{ "end", answer_end },          { "fresh", answer_fresh },
-		{ "meet", answer_meet },        { "drop", answer_drop },
-		{ "visit", perf_client_visit }, { "bye", answer_bye },
+		{ "case", answer_case },
+		{ "port", answer_port },
+		{ "connect", answer_connect },
+		{ "start", answer_start },
+		{ "status", answer_status },
+		{ "measure", answer_measure },
+		{ "cool", answer_cool },
+		{ "stop", answer_stop },
+		{ "end", answer_end },
+		{ "fresh", answer_fresh },
+		{ "meet", answer_meet },
+		{ "drop", answer_drop },
+		{ "visit", perf_client_visit },
+		{ "bye", answer_bye },
+		{ "reach", perf_client_reach },
+		{ "reach_meet", perf_client_reach_meet },
+		{ "reach_go", perf_client_reach_go },
+		{ "reach_told", perf_client_reach_told },
+		{ "reach_end", perf_client_reach_end },
+		{ "reach_visit", perf_client_reach_visit },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

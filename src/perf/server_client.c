@@ -29,6 +29,9 @@ void perf_client_drop(struct perf_client *client)
 	perf_crew_close(client->crew);
 	client->crew = NULL;
 	client->running = false;
+	reach_ports_close(client->reach);
+	client->reach = NULL;
+	client->reach_goes = false;
 }
 
 static int say_welcome(struct perf_client *client)
@@ -81,6 +84,8 @@ static void serve_ports(struct perf_client *client)
 	while (!rc && !perf_client_stops(client) && !perf_wire_has_more(&client->talk.wire)) {
 		if (client->port && client->twin)
 			rc = serve_port(client, &connected);
+		else if (client->reach_goes)
+			reach_ports_progress(client->reach);
 		else if (is_waiting(client))
 			rc = perf_crew_progress(client->crew);
 		else

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "perf/reach_ports.h"
 #include "perf/session.h"
 #include "perf/session_crew.h"
 #include "perf/session_talk.h"
@@ -26,6 +27,10 @@ struct perf_client {
 	struct perf_port *port; /* SETUP: the fresh one, and the address of its twin */
 	char *twin;
 	int twin_len;
+	/* A try to reach (perf/reach.h): its ends; whether they know their twins. */
+	struct reach_ports *reach;
+	bool reach_goes;
+	uint64_t reach_wait_ns;
 };
 
 static inline bool perf_client_stops(const struct perf_client *client)
@@ -42,9 +47,18 @@ int perf_client_answer(struct perf_client *client, const struct perf_message *me
 void perf_client_drop(struct perf_client *client);
 /* The message visit. */
 int perf_client_visit(struct perf_client *client, const struct perf_message *message);
+/* Messages of a try to reach. */
+int perf_client_reach(struct perf_client *client, const struct perf_message *message);
+int perf_client_reach_meet(struct perf_client *client, const struct perf_message *message);
+int perf_client_reach_go(struct perf_client *client, const struct perf_message *message);
+int perf_client_reach_told(struct perf_client *client, const struct perf_message *message);
+int perf_client_reach_end(struct perf_client *client, const struct perf_message *message);
+int perf_client_reach_visit(struct perf_client *client, const struct perf_message *message);
 /* The case of a message, checked against what this server allows. */
 int perf_client_case(struct perf_client *client, const struct perf_message *message,
 		     struct perf_case *ret);
+/* The error of a message at a time when nobody waits for it. */
+int perf_client_misplaced(const struct perf_message *message);
 /* "ok" to a message, without members of its own. */
 int perf_client_ok(struct perf_client *client, const struct perf_message *message);
 

@@ -10,7 +10,7 @@
 
 #include "perf/result.h"
 
-#define PERF_PROTOCOL 1 /* of the control channel; both sides must have the same */
+#define PERF_PROTOCOL 2 /* of the control channel; both sides must have the same */
 #define PERF_LINE_MAX (1 << 20)
 #define PERF_PORT     7081 /* default TCP port of weft perf server */
 

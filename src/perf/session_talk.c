@@ -16,8 +16,10 @@
 #include "perf/report_read.h"
 #include "perf/session.h"
 
-#define TALK_ROOM (2 * PERF_ADDRESS_MAX + 4096)
-#define CODE_MAX  4096
+/* An address of a port in hexadecimal digits, or what a try to reach found on all NICs. */
+#define TALK_ROOM (PERF_LINE_MAX / 2)
+_Static_assert(TALK_ROOM > 2 * PERF_ADDRESS_MAX + 4096, "the longest address fits");
+#define CODE_MAX 4096
 /* Far more than a case takes; the reader's memory can be a thousand times the text. */
 #define CASE_BYTES (64 << 10)
 

@@ -18,7 +18,10 @@
  * meet			data: address of its twin; after ok the server connects and serves
  * drop			ends a case at any point
  * visit		address, and a report with a case: run it against the server there; ok
- *brings the run bye			the client goes; after ok the server is free
+ *brings the run reach, reach_go, reach_told, reach_end a try to reach over the NICs: perf/reach.c
+ * reach_visit		address, provider, wait_ms: try against the server there; ok brings what was
+ *			found
+ * bye			the client goes; after ok the server is free
  */
 #ifndef WEFT_PERF_SESSION_TALK_H
 #define WEFT_PERF_SESSION_TALK_H

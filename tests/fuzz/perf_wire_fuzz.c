@@ -13,12 +13,26 @@
 #include <weft/error.h>
 
 #include "fuzz.h"
+#include "perf/reach.h"
 #include "perf/report.h"
 #include "perf/report_read.h"
 #include "perf/session.h"
 #include "perf/session_talk.h"
 
 #define SENT_MAX 4096 /* what a socket takes without a reader */
+
+/* What came of a try to reach: whatever is taken has its bounds. */
+static void read_reach(const cJSON *message)
+{
+	static struct perf_reach reach;
+
+	if (perf_reach_read(cJSON_GetObjectItemCaseSensitive(message, "found"), &reach))
+		return;
+	FUZZ_CHECK(reach.passes <= PERF_REACH_PASSES);
+	for (uint32_t i = 0; i < reach.passes; i++)
+		FUZZ_CHECK(reach.pass[i].pairs <= PERF_REACH_NICS);
+	FUZZ_CHECK(perf_reach_way(&reach, 0, true) <= PERF_REACH_UNSENT);
+}
 
 static void read_members(const cJSON *message)
 {
@@ -39,6 +53,7 @@ static void read_members(const cJSON *message)
 			FUZZ_CHECK(strlen(text) == 2 * (size_t)len);
 	}
 	FUZZ_CHECK(perf_wire_text(message, "type"));
+	read_reach(message);
 	perf_talk_same(message, "fuzz");
 }
 

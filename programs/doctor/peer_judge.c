@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What two machines that tried to reach each other have found, and why that may be. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "doctor/peer.h"
+
+/* Pairs whose evidence is shown; the table has all. */
+#define SHOWN 3
+
+/* How often each outcome came, in one direction. */
+struct tally {
+	uint32_t of[PERF_REACH_UNSENT + 1];
+};
+
+static struct finding *add(struct peer_findings *to)
+{
+	return &to->finding[to->n < PEER_FINDINGS_MAX ? to->n++ : PEER_FINDINGS_MAX - 1];
+}
+
+const char *peer_here(const struct peer_try *try)
+{
+	if (try->found && *try->found->here.host)
+		return try->found->here.host;
+	return *try->from ? try->from : "this machine";
+}
+
+const char *peer_there(const struct peer_try *try)
+{
+	/* Emulated hosts have one name, and so have containers of one image. */
+	if (try->found && *try->found->there.host &&
+	    strcmp(try->found->there.host, try->found->here.host) != 0)
+		return try->found->there.host;
+	return try->to;
+}
+
+static struct tally count(const struct perf_reach *reach, bool there)
+{
+	struct tally tally = { { 0 } };
+
+	for (uint32_t i = 0; reach->passes && i < reach->pass[0].pairs; i++)
+		tally.of[perf_reach_way(reach, i, there)]++;
+	return tally;
+}
+
+/* --- it could not be tried ----------------------------------------------------------------- */
+
+static void judge_error(const struct peer_try *try, struct finding *f)
+{
+	const char *who = try->at_from ? try->from : try->to;
+
+	finding_evidence(f, "%s", try->why);
+	switch (-try->error) {
+	case WEFT_EUNAVAILABLE:
+	case WEFT_EDEADLINE:
+		finding_say(f, DOCTOR_FAIL, "%s cannot be asked over TCP: %s", who,
+			    strstr(try->why, "refused") ? "it is up, but no weft perf server "
+							  "listens there"
+							: "it does not answer at all");
+		finding_consequence(
+			f, "%s",
+			strstr(try->why, "refused")
+				? "nothing is known about EFA yet"
+				: "the machine is down, the address is another's, or no rule lets "
+				  "the TCP port in; nothing is known about EFA yet");
+		finding_fix(f, "%s # on that machine; the TCP port has to be let in", PEER_SERVER);
+		break;
+	case WEFT_EVERSION:
+		finding_say(f, DOCTOR_UNKNOWN, "%s runs another version of weft", who);
+		finding_fix(f, "Install the same version of weft on both machines.");
+		break;
+	case EBUSY:
+		finding_say(f, DOCTOR_UNKNOWN, "%s is busy with another client", who);
+		finding_fix(f, "Try again when it is free; nothing else is wrong so far.");
+		break;
+	case WEFT_ENOPROVIDER:
+	case WEFT_ENODEVICE:
+	case WEFT_EENVIRONMENT:
+		finding_say(f, DOCTOR_FAIL, "%s offers nothing of provider %s",
+			    strstr(try->why, "the server at") ? try->to : peer_here(try),
+			    try->provider);
+		finding_fix(f, "weft doctor # on that machine");
+		break;
+	default:
+		finding_say(f, DOCTOR_UNKNOWN, "it could not be tried: %s",
+			    weft_strerror(try->error));
+		finding_fix(f, "weft doctor # on both machines");
+	}
+}
+
+/* --- evidence ------------------------------------------------------------------------------ */
+
+static void put_counter(char *text, size_t room, const struct perf_reach_end *end,
+			enum perf_reach_counter counter, const char *name)
+{
+	size_t used = strlen(text);
+
+	if (!(end->counted & 1u << counter) || used >= room)
+		return;
+	if (!end->grown[counter] && counter != PERF_REACH_rx_pkts && counter != PERF_REACH_tx_pkts)
+		return;
+	snprintf(text + used, room - used, "%s%s +%" PRIu64, used ? ", " : "", name,
+		 end->grown[counter]);
+}
+
+static void counters_of(const struct perf_reach_end *end, char *text, size_t room)
+{
+	*text = '\0';
+#define REACH_COUNTER(name) put_counter(text, room, end, PERF_REACH_##name, #name);
+#include "perf/reach.def"
+	if (!*text)
+		snprintf(text, room, "no counters");
+}
+
+/* One direction of a pair: what left, what came, and what both NICs counted. */
+static void put_evidence(struct finding *f, const struct perf_reach_pass *pass, uint32_t pair,
+			 bool there)
+{
+	const struct perf_reach_end *from = there ? &pass->here[pair] : &pass->there[pair];
+	const struct perf_reach_end *to = there ? &pass->there[pair] : &pass->here[pair];
+	char left[256], came[256];
+
+	counters_of(from, left, sizeof(left));
+	counters_of(to, came, sizeof(came));
+	finding_evidence(f, "%s to %s, %" PRIu64 " bytes: %s, %s; sender: %s; receiver: %s",
+			 from->device, to->device, pass->size,
+			 from->sent ? (from->ended ? "sent and acknowledged" : "sent") : "not sent",
+			 to->arrived ? to->wrong ? "came with wrong content" : "came"
+				     : "never came",
+			 left, came);
+	if (from->error)
+		finding_evidence(f, "%s says: %s", from->device, from->why);
+}
+
+static void put_evidence_of(struct finding *f, const struct perf_reach *reach,
+			    enum perf_reach_way way, bool there)
+{
+	const struct perf_reach_pass *last = &reach->pass[reach->passes - 1];
+	uint32_t shown = 0;
+
+	for (uint32_t i = 0; i < last->pairs && shown < SHOWN; i++)
+		if (perf_reach_way(reach, i, there) == way) {
+			put_evidence(f, last, i, there);
+			shown++;
+		}
+}
+
+/* --- why nothing comes through ------------------------------------------------------------- */
+
+static bool differ(const char *a, const char *b)
+{
+	return *a && *b && strcmp(a, b) != 0;
+}
+
+static bool share_group(const char *a, const char *b)
+{
+	size_t len, other;
+
+	for (; *a; a += len + (a[len] == ',')) {
+		len = strcspn(a, ",");
+		for (const char *at = b; *at; at += other + (at[other] == ',')) {
+			other = strcspn(at, ",");
+			if (len == other && !strncmp(a, at, len))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Types of the oldest generation talk EFA to their own kind only (EC2 User Guide, efa.html). */
+static bool is_alone(const char *instance)
+{
+	static const char *const families[] = { "p4d.", "p4de.", "dl1." };
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
+		if (!strncmp(instance, families[i], strlen(families[i])))
+			return true;
+	return false;
+}
+
+/* The reason that what both sides say of themselves gives away; false: it gives none. */
+static bool explain_by_place(const struct perf_reach *reach, struct finding *f)
+{
+	const struct perf_reach_where *a = &reach->here, *b = &reach->there;
+
+	finding_evidence(f, "zone %s and %s, VPC %s and %s, subnet %s and %s",
+			 *a->zone ? a->zone : "?", *b->zone ? b->zone : "?", *a->vpc ? a->vpc : "?",
+			 *b->vpc ? b->vpc : "?", *a->subnet ? a->subnet : "?",
+			 *b->subnet ? b->subnet : "?");
+	if (differ(a->vpc, b->vpc) || differ(a->zone, b->zone)) {
+		finding_consequence(f,
+				    "they are in different %s, which EFA traffic does not "
+				    "cross, though TCP does",
+				    differ(a->vpc, b->vpc) ? "VPCs" : "availability zones");
+		finding_fix(f, "Launch both into one subnet: weft doctor --explain E2 has the "
+			       "command that shows where instances are.");
+		return true;
+	}
+	if (differ(a->instance, b->instance) && (is_alone(a->instance) || is_alone(b->instance))) {
+		finding_consequence(f, "a %s and a %s do not understand each other's EFA",
+				    a->instance, b->instance);
+		finding_fix(f, "Use one instance type for both.");
+		return true;
+	}
+	if (*a->groups && *b->groups && !share_group(a->groups, b->groups)) {
+		finding_evidence(f, "security groups %s and %s", a->groups, b->groups);
+		finding_consequence(f, "they share no security group, so each needs rules of all "
+				       "protocols from and to the other's");
+		finding_fix(f, "aws ec2 modify-network-interface-attribute --network-interface-id "
+			       "ENI --groups SG # the same SG, with both rules to itself, for all "
+			       "EFA interfaces");
+		return true;
+	}
+	return false;
+}
+
+/* One of a side's groups, for a command. */
+static void first_group(const char *groups, char *ret, size_t room)
+{
+	const char *name = *groups ? groups : "SG";
+
+	snprintf(ret, room, "%.*s", (int)strcspn(name, ","), name);
+}
+
+static void explain_both(const struct perf_reach *reach, struct finding *f)
+{
+	char group[64];
+
+	if (explain_by_place(reach, f))
+		return;
+	first_group(reach->here.groups, group, sizeof(group));
+	finding_consequence(f, "TCP works between them, so both are alive: most likely the "
+			       "security group lacks rules of all protocols from itself and to "
+			       "itself (0.0.0.0/0 does not cover EFA, which has no IP)");
+	finding_fix(f,
+		    "aws ec2 authorize-security-group-ingress --group-id %s --protocol -1 "
+		    "--source-group %s; aws ec2 authorize-security-group-egress --group-id %s "
+		    "--protocol -1 --source-group %s",
+		    group, group, group, group);
+}
+
+static void explain_one_way(const struct peer_try *try, bool there, struct finding *f)
+{
+	const struct perf_reach *reach = try->found;
+	const char *from = there ? peer_here(try) : peer_there(try);
+	const char *to = there ? peer_there(try) : peer_here(try);
+	char out[64], in[64];
+
+	first_group(there ? reach->here.groups : reach->there.groups, out, sizeof(out));
+	first_group(there ? reach->there.groups : reach->here.groups, in, sizeof(in));
+	finding_consequence(f,
+			    "a direction alone is cut where a rule alone is missing: the one that "
+			    "lets %s's group out, or the one that lets %s's group in. No transfer "
+			    "ends in either direction, since acknowledgements go the other way",
+			    from, to);
+	finding_fix(f,
+		    "aws ec2 authorize-security-group-egress --group-id %s --protocol -1 "
+		    "--source-group %s; aws ec2 authorize-security-group-ingress --group-id %s "
+		    "--protocol -1 --source-group %s",
+		    out, in, in, out);
+}
+
+/* --- findings ------------------------------------------------------------------------------ */
+
+/* NICs of one side of which no pair works in this direction, while others do: their names. */
+static void put_lost_nics(const struct perf_reach *reach, bool there, char *text, size_t room)
+{
+	const struct perf_reach_pass *pass = &reach->pass[0];
+	size_t used = 0;
+
+	*text = '\0';
+	for (uint32_t i = 0; i < pass->pairs && used < room; i++)
+		if (perf_reach_way(reach, i, there) == PERF_REACH_LOST)
+			used += (size_t)snprintf(text + used, room - used, "%s%s to %s",
+						 used ? ", " : "",
+						 (there ? pass->here : pass->there)[i].device,
+						 (there ? pass->there : pass->here)[i].device);
+}
+
+static void judge_some(const struct peer_try *try, bool there, struct finding *f)
+{
+	const struct perf_reach *reach = try->found;
+	char nics[256];
+
+	put_lost_nics(reach, there, nics, sizeof(nics));
+	finding_say(f, DOCTOR_FAIL, "some NICs do not reach their twins: %s", nics);
+	finding_consequence(f, "others between the same machines do, so it is these NICs' links "
+			       "or their interfaces' security groups; a job that uses all NICs "
+			       "hangs or fails");
+	finding_fix(f, "weft doctor --only A,B,E,H # on both machines");
+	put_evidence_of(f, reach, PERF_REACH_LOST, there);
+}
+
+static void judge_lost(const struct peer_try *try, struct peer_findings *ret)
+{
+	const struct perf_reach *reach = try->found;
+	const uint32_t pairs = reach->pass[0].pairs;
+	const struct tally to = count(reach, true), back = count(reach, false);
+	struct finding *f;
+
+	if (to.of[PERF_REACH_LOST] == pairs && back.of[PERF_REACH_LOST] == pairs) {
+		f = add(ret);
+		finding_say(f, DOCTOR_FAIL,
+			    "nothing of %s passes between %s and %s, in neither "
+			    "direction",
+			    try->provider, peer_here(try), peer_there(try));
+		explain_both(reach, f);
+		put_evidence_of(f, reach, PERF_REACH_LOST, true);
+		put_evidence_of(f, reach, PERF_REACH_LOST, false);
+		return;
+	}
+	for (int there = 1; there >= 0; there--) {
+		const struct tally *way = there ? &to : &back;
+
+		if (!way->of[PERF_REACH_LOST])
+			continue;
+		f = add(ret);
+		if (way->of[PERF_REACH_LOST] < pairs) {
+			judge_some(try, there, f);
+			continue;
+		}
+		finding_say(f, DOCTOR_FAIL,
+			    "what %s sends by %s does not reach %s; the other direction works",
+			    there ? peer_here(try) : peer_there(try), try->provider,
+			    there ? peer_there(try) : peer_here(try));
+		explain_one_way(try, there, f);
+		put_evidence_of(f, reach, PERF_REACH_LOST, there);
+	}
+}
+
+static void judge_unsent(const struct peer_try *try, struct peer_findings *ret)
+{
+	const struct perf_reach_pass *pass = &try->found->pass[0];
+	const struct perf_reach_end *end;
+	struct finding *f = NULL;
+
+	for (uint32_t i = 0; i < 2 * pass->pairs; i++) {
+		end = i % 2 ? &pass->there[i / 2] : &pass->here[i / 2];
+		if (end->sent || !end->error)
+			continue;
+		if (!f) {
+			f = add(ret);
+			finding_say(f, DOCTOR_FAIL, "NIC %s of %s could not be used", end->device,
+				    i % 2 ? peer_there(try) : peer_here(try));
+			finding_consequence(f, "nothing is known about what it would reach");
+			finding_fix(f, "weft doctor # on that machine");
+		}
+		finding_evidence(f, "%s of %s: %s", end->device,
+				 i % 2 ? peer_there(try) : peer_here(try), end->why);
+	}
+}
+
+static void judge_content(const struct peer_try *try, struct peer_findings *ret)
+{
+	for (int there = 1; there >= 0; there--) {
+		const struct tally tally = count(try->found, there);
+		struct finding *f;
+
+		if (tally.of[PERF_REACH_LARGE]) {
+			f = add(ret);
+			finding_say(f, DOCTOR_FAIL,
+				    "messages of 8 bytes reach %s, messages of 1 MiB do not",
+				    there ? peer_there(try) : peer_here(try));
+			finding_consequence(
+				f, "large messages take libfabric's other protocols, which need "
+				   "RDMA reads or answers of the receiver: the versions or the "
+				   "FI_EFA_ variables of the two differ, or packets get lost");
+			finding_fix(f, "weft doctor --only A2,E5,E6,H2 # on both machines");
+			put_evidence_of(f, try->found, PERF_REACH_LARGE, there);
+		}
+		if (tally.of[PERF_REACH_WRONG]) {
+			f = add(ret);
+			finding_say(f, DOCTOR_FAIL, "what comes to %s is not what was sent",
+				    there ? peer_there(try) : peer_here(try));
+			finding_consequence(f, "data is damaged on the way, without an error");
+			finding_fix(f, "weft doctor --bundle FILE # on both machines, for support");
+			put_evidence_of(f, try->found, PERF_REACH_WRONG, there);
+		}
+	}
+}
+
+static void judge_versions(const struct peer_try *try, struct peer_findings *ret)
+{
+	const struct perf_reach_where *a = &try->found->here, *b = &try->found->there;
+	struct finding *f;
+
+	if (!differ(a->libfabric, b->libfabric))
+		return;
+	f = add(ret);
+	finding_say(f, DOCTOR_WARN, "%s has libfabric %s, %s has %s", peer_here(try), a->libfabric,
+		    peer_there(try), b->libfabric);
+	finding_consequence(f, "machines with different protocols refuse each other in the middle "
+			       "of a run");
+	finding_fix(f, "fi_info --version # on both machines: install the same EFA software");
+}
+
+void peer_judge(const struct peer_try *try, struct peer_findings *ret)
+{
+	struct finding *f;
+
+	memset(ret, 0, sizeof(*ret));
+	if (try->error) {
+		judge_error(try, add(ret));
+		return;
+	}
+	judge_lost(try, ret);
+	judge_unsent(try, ret);
+	judge_content(try, ret);
+	judge_versions(try, ret);
+	if (ret->n)
+		return;
+	f = add(ret);
+	finding_say(f, DOCTOR_OK, "%s and %s reach each other by %s in both directions",
+		    peer_here(try), peer_there(try), try->provider);
+}
+
+int peer_exit_status(const struct peer_findings *findings)
+{
+	int status = 0, one;
+
+	for (uint32_t i = 0; i < findings->n; i++) {
+		one = findings->finding[i].verdict == DOCTOR_FAIL
+			      ? 2
+			      : findings->finding[i].verdict > DOCTOR_SKIPPED;
+		if (one > status)
+			status = one;
+	}
+	return status;
+}
