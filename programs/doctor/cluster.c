@@ -9,8 +9,6 @@
 #include "common/program.h"
 #include "doctor/cluster.h"
 
-#define ANSWER_NS (5 * NSEC_PER_SEC)
-
 static void say_junk(const char *item, int error)
 {
 	program_fail(CLI_NAME, error, "--cluster: '%.60s' is left out", item);
@@ -52,6 +50,7 @@ static void fail(struct cluster *cluster, struct cluster_pair *pair, int rc, boo
 	try.error = rc;
 	try.at_from = at_from;
 	snprintf(try.why, sizeof(try.why), "%s", weft_error_detail());
+	sysroot_clean(try.why); /* a part of it may come from the network */
 	keep(cluster, pair, &try);
 }
 
@@ -60,7 +59,7 @@ static void begin(struct cluster *cluster, struct cluster_pair *pair, struct per
 	int rc;
 
 	*ret = NULL;
-	rc = perf_session_open(ret, cluster->hosts.address[pair->a], ANSWER_NS);
+	rc = perf_session_open(ret, cluster->hosts.address[pair->a], PEER_ANSWER_NS);
 	if (!rc)
 		rc = perf_reach_visit_begin(*ret, cluster->hosts.address[pair->b], cluster->opts);
 	if (rc)
@@ -81,7 +80,9 @@ static void run_round(struct cluster *cluster, struct cluster_pair *pairs, uint3
 			continue;
 		rc = perf_reach_visit_end(sessions[i], cluster->opts, found);
 		if (rc) {
-			fail(cluster, &pairs[i], rc, false);
+			/* What the asked machine did not say itself is about the way to it. */
+			fail(cluster, &pairs[i], rc,
+			     strncmp(weft_error_detail(), "the server at ", 14) != 0);
 			continue;
 		}
 		try = try_of(cluster, &pairs[i]);

@@ -33,6 +33,13 @@ static int await(pid_t child)
 	return WEXITSTATUS(status);
 }
 
+static volatile pid_t child_now;
+
+static void pass_on(int number)
+{
+	kill(child_now, number);
+}
+
 int cli_launch_peer(char **argv)
 {
 	char path[HOST_HELPER_PATH_MAX + 64];
@@ -44,8 +51,12 @@ int cli_launch_peer(char **argv)
 	child = fork();
 	if (child < 0)
 		return program_fail(CLI_NAME, -errno, PEER_NAME);
-	if (child)
+	if (child) {
+		child_now = child;
+		signal(SIGINT, SIG_IGN); /* a terminal sends it to the child as well */
+		signal(SIGTERM, pass_on);
 		return await(child);
+	}
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() == parent)
 		execv(path, argv);

@@ -10,8 +10,6 @@
 #include "base/alloc.h"
 #include "common/program.h"
 
-#define ANSWER_NS (5 * NSEC_PER_SEC) /* for the other machine to answer over TCP */
-
 volatile int peer_stopped;
 
 static const struct opt_row doctor_rows[] = {
@@ -48,13 +46,15 @@ static void ask(struct peer_try *try, const struct perf_reach_opts *opts, struct
 {
 	struct perf_session *session = NULL;
 
-	try->error = perf_session_open(&session, try->to, ANSWER_NS);
+	try->error = perf_session_open(&session, try->to, PEER_ANSWER_NS);
 	if (!try->error)
 		try->error = perf_reach(session, opts, found);
-	if (try->error)
+	if (try->error) {
 		snprintf(try->why, sizeof(try->why), "%s", weft_error_detail());
-	else
+		sysroot_clean(try->why); /* a part of it may come from the network */
+	} else {
 		try->found = found;
+	}
 	perf_session_close(session);
 }
 

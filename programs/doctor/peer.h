@@ -16,12 +16,13 @@
 #include "perf/hosts.h"
 #include "perf/reach.h"
 
-#define PEER_SCHEMA          "weft-doctor-peer"
-#define CLUSTER_SCHEMA       "weft-doctor-cluster"
-#define PEER_SCHEMA_VERSION  1
-#define PEER_FINDINGS_MAX    8
-#define PEER_SERVER          "weft perf server --listen '[::]:7081'"
-#define PEER_WORLD_OF_GROUPS "--protocol -1"
+#define PEER_SCHEMA         "weft-doctor-peer"
+#define CLUSTER_SCHEMA      "weft-doctor-cluster"
+#define PEER_SCHEMA_VERSION 1
+#define PEER_FINDINGS_MAX   8
+#define PEER_SERVER         "weft perf server --listen-addr '[::]:7081'"
+/* For a machine to answer over TCP: the first time it asks its weft doctor, 5 s. */
+#define PEER_ANSWER_NS (10 * NSEC_PER_SEC)
 
 /* What came of asking one machine about another. */
 struct peer_try {
@@ -46,6 +47,12 @@ int peer_exit_status(const struct peer_findings *findings);
 /* "ip-10-0-0-1", or what it was named by. */
 const char *peer_here(const struct peer_try *try);
 const char *peer_there(const struct peer_try *try);
+
+/* Consequence and fix of a finding: nothing passes in either direction, or in one. */
+void peer_explain_both(const struct perf_reach *reach, struct finding *f);
+void peer_explain_one_way(const struct peer_try *try, bool there, struct finding *f);
+/* Are both known, and not the same? */
+bool peer_differ(const char *a, const char *b);
 
 void peer_put_text(const struct peer_try *try, const struct peer_findings *findings, FILE *out,
 		   bool colour);

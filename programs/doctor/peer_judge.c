@@ -46,6 +46,14 @@ static struct tally count(const struct perf_reach *reach, bool there)
 
 /* --- it could not be tried ----------------------------------------------------------------- */
 
+/* Each side through which an error came has put its name in front. */
+static bool is_of_there(const struct peer_try *try)
+{
+	const char *at = strstr(try->why, "the server at ");
+
+	return at && (!*try->from || strstr(at + 1, "the server at "));
+}
+
 static void judge_error(const struct peer_try *try, struct finding *f)
 {
 	const char *who = try->at_from ? try->from : try->to;
@@ -78,8 +86,7 @@ static void judge_error(const struct peer_try *try, struct finding *f)
 	case WEFT_ENODEVICE:
 	case WEFT_EENVIRONMENT:
 		finding_say(f, DOCTOR_FAIL, "%s offers nothing of provider %s",
-			    strstr(try->why, "the server at") ? try->to : peer_here(try),
-			    try->provider);
+			    is_of_there(try) ? try->to : peer_here(try), try->provider);
 		finding_fix(f, "weft doctor # on that machine");
 		break;
 	default:
@@ -146,121 +153,6 @@ static void put_evidence_of(struct finding *f, const struct perf_reach *reach,
 		}
 }
 
-/* --- why nothing comes through ------------------------------------------------------------- */
-
-static bool differ(const char *a, const char *b)
-{
-	return *a && *b && strcmp(a, b) != 0;
-}
-
-static bool share_group(const char *a, const char *b)
-{
-	size_t len, other;
-
-	for (; *a; a += len + (a[len] == ',')) {
-		len = strcspn(a, ",");
-		for (const char *at = b; *at; at += other + (at[other] == ',')) {
-			other = strcspn(at, ",");
-			if (len == other && !strncmp(a, at, len))
-				return true;
-		}
-	}
-	return false;
-}
-
-/* Types of the oldest generation talk EFA to their own kind only (EC2 User Guide, efa.html). */
-static bool is_alone(const char *instance)
-{
-	static const char *const families[] = { "p4d.", "p4de.", "dl1." };
-
-	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
-		if (!strncmp(instance, families[i], strlen(families[i])))
-			return true;
-	return false;
-}
-
-/* The reason that what both sides say of themselves gives away; false: it gives none. */
-static bool explain_by_place(const struct perf_reach *reach, struct finding *f)
-{
-	const struct perf_reach_where *a = &reach->here, *b = &reach->there;
-
-	finding_evidence(f, "zone %s and %s, VPC %s and %s, subnet %s and %s",
-			 *a->zone ? a->zone : "?", *b->zone ? b->zone : "?", *a->vpc ? a->vpc : "?",
-			 *b->vpc ? b->vpc : "?", *a->subnet ? a->subnet : "?",
-			 *b->subnet ? b->subnet : "?");
-	if (differ(a->vpc, b->vpc) || differ(a->zone, b->zone)) {
-		finding_consequence(f,
-				    "they are in different %s, which EFA traffic does not "
-				    "cross, though TCP does",
-				    differ(a->vpc, b->vpc) ? "VPCs" : "availability zones");
-		finding_fix(f, "Launch both into one subnet: weft doctor --explain E2 has the "
-			       "command that shows where instances are.");
-		return true;
-	}
-	if (differ(a->instance, b->instance) && (is_alone(a->instance) || is_alone(b->instance))) {
-		finding_consequence(f, "a %s and a %s do not understand each other's EFA",
-				    a->instance, b->instance);
-		finding_fix(f, "Use one instance type for both.");
-		return true;
-	}
-	if (*a->groups && *b->groups && !share_group(a->groups, b->groups)) {
-		finding_evidence(f, "security groups %s and %s", a->groups, b->groups);
-		finding_consequence(f, "they share no security group, so each needs rules of all "
-				       "protocols from and to the other's");
-		finding_fix(f, "aws ec2 modify-network-interface-attribute --network-interface-id "
-			       "ENI --groups SG # the same SG, with both rules to itself, for all "
-			       "EFA interfaces");
-		return true;
-	}
-	return false;
-}
-
-/* One of a side's groups, for a command. */
-static void first_group(const char *groups, char *ret, size_t room)
-{
-	const char *name = *groups ? groups : "SG";
-
-	snprintf(ret, room, "%.*s", (int)strcspn(name, ","), name);
-}
-
-static void explain_both(const struct perf_reach *reach, struct finding *f)
-{
-	char group[64];
-
-	if (explain_by_place(reach, f))
-		return;
-	first_group(reach->here.groups, group, sizeof(group));
-	finding_consequence(f, "TCP works between them, so both are alive: most likely the "
-			       "security group lacks rules of all protocols from itself and to "
-			       "itself (0.0.0.0/0 does not cover EFA, which has no IP)");
-	finding_fix(f,
-		    "aws ec2 authorize-security-group-ingress --group-id %s --protocol -1 "
-		    "--source-group %s; aws ec2 authorize-security-group-egress --group-id %s "
-		    "--protocol -1 --source-group %s",
-		    group, group, group, group);
-}
-
-static void explain_one_way(const struct peer_try *try, bool there, struct finding *f)
-{
-	const struct perf_reach *reach = try->found;
-	const char *from = there ? peer_here(try) : peer_there(try);
-	const char *to = there ? peer_there(try) : peer_here(try);
-	char out[64], in[64];
-
-	first_group(there ? reach->here.groups : reach->there.groups, out, sizeof(out));
-	first_group(there ? reach->there.groups : reach->here.groups, in, sizeof(in));
-	finding_consequence(f,
-			    "a direction alone is cut where a rule alone is missing: the one that "
-			    "lets %s's group out, or the one that lets %s's group in. No transfer "
-			    "ends in either direction, since acknowledgements go the other way",
-			    from, to);
-	finding_fix(f,
-		    "aws ec2 authorize-security-group-egress --group-id %s --protocol -1 "
-		    "--source-group %s; aws ec2 authorize-security-group-ingress --group-id %s "
-		    "--protocol -1 --source-group %s",
-		    out, in, in, out);
-}
-
 /* --- findings ------------------------------------------------------------------------------ */
 
 /* NICs of one side of which no pair works in this direction, while others do: their names. */
@@ -292,6 +184,13 @@ static void judge_some(const struct peer_try *try, bool there, struct finding *f
 	put_evidence_of(f, reach, PERF_REACH_LOST, there);
 }
 
+/* Of those that could be tried. */
+static bool lost_all(const struct tally *way, uint32_t pairs)
+{
+	return way->of[PERF_REACH_LOST] &&
+	       way->of[PERF_REACH_LOST] + way->of[PERF_REACH_UNSENT] == pairs;
+}
+
 static void judge_lost(const struct peer_try *try, struct peer_findings *ret)
 {
 	const struct perf_reach *reach = try->found;
@@ -299,45 +198,49 @@ static void judge_lost(const struct peer_try *try, struct peer_findings *ret)
 	const struct tally to = count(reach, true), back = count(reach, false);
 	struct finding *f;
 
-	if (to.of[PERF_REACH_LOST] == pairs && back.of[PERF_REACH_LOST] == pairs) {
+	if (lost_all(&to, pairs) && lost_all(&back, pairs)) {
 		f = add(ret);
 		finding_say(f, DOCTOR_FAIL,
 			    "nothing of %s passes between %s and %s, in neither "
 			    "direction",
 			    try->provider, peer_here(try), peer_there(try));
-		explain_both(reach, f);
+		peer_explain_both(reach, f);
 		put_evidence_of(f, reach, PERF_REACH_LOST, true);
 		put_evidence_of(f, reach, PERF_REACH_LOST, false);
 		return;
 	}
 	for (int there = 1; there >= 0; there--) {
 		const struct tally *way = there ? &to : &back;
+		const struct tally *other = there ? &back : &to;
 
 		if (!way->of[PERF_REACH_LOST])
 			continue;
 		f = add(ret);
-		if (way->of[PERF_REACH_LOST] < pairs) {
+		if (!lost_all(way, pairs)) {
 			judge_some(try, there, f);
 			continue;
 		}
-		finding_say(f, DOCTOR_FAIL,
-			    "what %s sends by %s does not reach %s; the other direction works",
+		finding_say(f, DOCTOR_FAIL, "what %s sends by %s does not reach %s%s",
 			    there ? peer_here(try) : peer_there(try), try->provider,
-			    there ? peer_there(try) : peer_here(try));
-		explain_one_way(try, there, f);
+			    there ? peer_there(try) : peer_here(try),
+			    other->of[PERF_REACH_OK] == pairs ? "; the other direction works" : "");
+		peer_explain_one_way(try, there, f);
 		put_evidence_of(f, reach, PERF_REACH_LOST, there);
 	}
 }
 
 static void judge_unsent(const struct peer_try *try, struct peer_findings *ret)
 {
-	const struct perf_reach_pass *pass = &try->found->pass[0];
+	/* Errors stay with an end, so the last pass has them all. */
+	const struct perf_reach_pass *pass = &try->found->pass[try->found->passes - 1];
 	const struct perf_reach_end *end;
 	struct finding *f = NULL;
 
 	for (uint32_t i = 0; i < 2 * pass->pairs; i++) {
 		end = i % 2 ? &pass->there[i / 2] : &pass->here[i / 2];
-		if (end->sent || !end->error)
+		/* Of what was sent and lost the evidence tells already. */
+		if (!end->error ||
+		    (end->sent && perf_reach_way(try->found, i / 2, !(i % 2)) != PERF_REACH_OK))
 			continue;
 		if (!f) {
 			f = add(ret);
@@ -348,6 +251,25 @@ static void judge_unsent(const struct peer_try *try, struct peer_findings *ret)
 		}
 		finding_evidence(f, "%s of %s: %s", end->device,
 				 i % 2 ? peer_there(try) : peer_here(try), end->why);
+	}
+}
+
+/* Not taken by the provider, which says no error: it still waits for a connection. */
+static void judge_untaken(const struct peer_try *try, struct peer_findings *ret)
+{
+	struct finding *f;
+
+	for (int there = 1; there >= 0; there--) {
+		if (!count(try->found, there).of[PERF_REACH_UNSENT])
+			continue;
+		f = add(ret);
+		finding_say(f, DOCTOR_FAIL, "%s never took what %s was to send to %s",
+			    try->provider, there ? peer_here(try) : peer_there(try),
+			    there ? peer_there(try) : peer_here(try));
+		finding_consequence(f, "it connects before it sends, and no connection came up: a "
+				       "rule or a firewall drops what goes to its own ports");
+		finding_fix(f, "weft doctor # on both machines");
+		put_evidence_of(f, try->found, PERF_REACH_UNSENT, there);
 	}
 }
 
@@ -385,7 +307,7 @@ static void judge_versions(const struct peer_try *try, struct peer_findings *ret
 	const struct perf_reach_where *a = &try->found->here, *b = &try->found->there;
 	struct finding *f;
 
-	if (!differ(a->libfabric, b->libfabric))
+	if (!peer_differ(a->libfabric, b->libfabric))
 		return;
 	f = add(ret);
 	finding_say(f, DOCTOR_WARN, "%s has libfabric %s, %s has %s", peer_here(try), a->libfabric,
@@ -407,6 +329,8 @@ void peer_judge(const struct peer_try *try, struct peer_findings *ret)
 	judge_lost(try, ret);
 	judge_unsent(try, ret);
 	judge_content(try, ret);
+	if (!ret->n)
+		judge_untaken(try, ret);
 	judge_versions(try, ret);
 	if (ret->n)
 		return;

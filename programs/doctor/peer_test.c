@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "doctor/peer.h"
+#include "perf/reach_ports.h"
 
 struct scene {
 	struct perf_reach found;
@@ -198,6 +199,37 @@ static void nics_and_sizes_are_told(void **state)
 	assert_has(f->text, "NIC rdmap1s1 of right could not be used");
 	assert_has(f->evidence, "fi_domain: no");
 	free(scene);
+	/* Taken by no provider, and no error: tcp that never connects. */
+	scene = begin(1);
+	scene->found.passes = 1;
+	for (int side = 0; side < 2; side++) {
+		struct perf_reach_end *end =
+			side ? &scene->found.pass[0].there[0] : &scene->found.pass[0].here[0];
+
+		end->sent = end->ended = end->arrived = false;
+	}
+	f = judge(scene);
+	assert_int_equal(scene->findings.n, 2);
+	assert_has(f->text, "never took what left was to send to right");
+	free(scene);
+	/* The second size alone. */
+	scene = begin(1);
+	scene->found.pass[1].here[0].sent = false;
+	scene->found.pass[1].there[0].arrived = false;
+	scene->found.pass[1].here[0].error = -WEFT_EPROVIDER;
+	f = judge(scene);
+	assert_int_equal(peer_exit_status(&scene->findings), 2);
+	assert_has(f->text, "NIC rdmap0s0 of left could not be used");
+	free(scene);
+	/* All of those that could be tried. */
+	scene = begin(2);
+	lose(scene, 1, true, 0);
+	lose(scene, 1, false, 0);
+	scene->found.pass[0].here[0] = (struct perf_reach_end){ .error = -WEFT_EPROVIDER };
+	scene->found.pass[0].there[0] = (struct perf_reach_end){ .counted = 0 };
+	f = judge(scene);
+	assert_has(f->text, "in neither direction");
+	free(scene);
 }
 
 static void who_does_not_answer(void **state)
@@ -235,6 +267,14 @@ static void who_does_not_answer(void **state)
 /* What travels comes back the same. */
 static void found_survives_its_text(void **state)
 {
+	static const char *const bad[] = {
+		"{\"here\":{\"nics\":1}}",
+		"{\"here\":{\"nics\":1},\"there\":{\"nics\":1},\"passes\":[]}",
+		"{\"here\":{\"nics\":1},\"there\":{\"nics\":1},\"passes\":[{\"size\":8,\"pairs\":[]"
+		"}]}",
+		"{\"here\":{\"nics\":-1},\"there\":{\"nics\":1},\"passes\":[]}",
+		"{\"here\":{\"nics\":1},\"there\":{\"nics\":65},\"passes\":[]}",
+	};
 	struct scene *scene = begin(PERF_REACH_NICS);
 	struct perf_reach *back = calloc(1, sizeof(*back));
 	const size_t room = 1 << 20;
@@ -255,8 +295,15 @@ static void found_survives_its_text(void **state)
 	assert_int_equal(perf_reach_read(object, back), 0);
 	assert_memory_equal(back, &scene->found, sizeof(*back));
 	cJSON_Delete(object);
-	object = cJSON_Parse("{\"here\":{\"nics\":1}}");
-	assert_int_equal(perf_reach_read(object, back), -WEFT_EMESSAGE);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		object = cJSON_Parse(bad[i]);
+		assert_non_null(object);
+		assert_int_equal(perf_reach_read(object, back), -WEFT_EMESSAGE);
+		cJSON_Delete(object);
+	}
+	object = cJSON_Parse("{\"nics\":1,\"groups\":\"x;reboot\"}");
+	assert_int_equal(reach_read_where(object, &back->here), 0);
+	assert_string_equal(back->here.groups, "");
 	cJSON_Delete(object);
 	free(text);
 	free(back);

@@ -40,7 +40,8 @@ static int pfab_open(struct perf_port **ret, const struct perf_case *c, uint32_t
 	port->c = &port->copy;
 	port->index = index;
 	port->target = target;
-	rc = pfab_choose(&port->choice, c);
+	/* It may keep the provider's name, which has to live as long as the port. */
+	rc = pfab_choose(&port->choice, port->c);
 	if (rc) {
 		free(port);
 		return rc;

@@ -273,7 +273,9 @@ int perf_reach(struct perf_session *session, const struct perf_reach_opts *opts,
 		reach_where(&ret->here, nics->n);
 		r.nics = nics;
 		session->talk.timeout_ns = OPEN_NS;
+		session->talk.stop = perf_session_stop_flag(session);
 		rc = run_passes(&r);
+		session->talk.stop = NULL;
 		perf_session_drop(session);
 		session->talk.timeout_ns = timeout_ns;
 	}
@@ -326,8 +328,11 @@ int perf_reach_visit_end(struct perf_session *session, const struct perf_reach_o
 {
 	uint64_t timeout_ns = 3 * OPEN_NS + opts->wait_ns * PERF_REACH_PASSES * 2;
 	struct perf_message answer;
-	int rc = perf_talk_wait(&session->talk, timeout_ns, &answer);
+	int rc;
 
+	session->talk.stop = perf_session_stop_flag(session);
+	rc = perf_talk_wait(&session->talk, timeout_ns, &answer);
+	session->talk.stop = NULL;
 	if (rc)
 		return rc;
 	rc = perf_reach_read(cJSON_GetObjectItemCaseSensitive(answer.json, "found"), ret);

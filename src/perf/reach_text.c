@@ -57,6 +57,9 @@ int reach_read_where(const cJSON *object, struct perf_reach_where *ret)
 #define WHERE_TEXT(member) read_text(object, #member, ret->member, sizeof(ret->member));
 	WHERE_TEXTS(WHERE_TEXT)
 #undef WHERE_TEXT
+	/* They become parts of a command. */
+	if (ret->groups[strspn(ret->groups, "abcdefghijklmnopqrstuvwxyz0123456789-,")])
+		*ret->groups = '\0';
 	return 0;
 }
 
@@ -169,7 +172,7 @@ static int read_pass(const cJSON *object, struct perf_reach_pass *ret)
 	int rc = 0;
 
 	if (!perf_wire_number(object, "size", PERF_SIZE_MAX, &ret->size) || !cJSON_IsArray(pairs) ||
-	    cJSON_GetArraySize(pairs) > PERF_REACH_NICS)
+	    !cJSON_GetArraySize(pairs) || cJSON_GetArraySize(pairs) > PERF_REACH_NICS)
 		return malformed("passes");
 	cJSON_ArrayForEach(pair, pairs)
 	{
@@ -197,11 +200,14 @@ int perf_reach_read(const cJSON *object, struct perf_reach *ret)
 				      &ret->there);
 	if (rc)
 		return rc;
-	if (!cJSON_IsArray(passes) || cJSON_GetArraySize(passes) > PERF_REACH_PASSES)
+	if (!cJSON_IsArray(passes) || !cJSON_GetArraySize(passes) ||
+	    cJSON_GetArraySize(passes) > PERF_REACH_PASSES)
 		return malformed("passes");
 	cJSON_ArrayForEach(pass, passes)
 	{
 		rc = read_pass(pass, &ret->pass[ret->passes]);
+		if (!rc && ret->pass[ret->passes].pairs != ret->pass[0].pairs)
+			rc = malformed("pairs");
 		if (rc)
 			return rc;
 		ret->passes++;

@@ -77,6 +77,7 @@ static bool is_waiting(const struct perf_client *client)
 /* Until the client says something. A failure is its own to see: it waits for what does not come. */
 static void serve_ports(struct perf_client *client)
 {
+	const uint64_t until_ns = clock_deadline(clock_ns(), RUNNING_NS);
 	bool connected = false;
 	uint32_t rounds = 0;
 	int rc = 0;
@@ -84,7 +85,7 @@ static void serve_ports(struct perf_client *client)
 	while (!rc && !perf_client_stops(client) && !perf_wire_has_more(&client->talk.wire)) {
 		if (client->port && client->twin)
 			rc = serve_port(client, &connected);
-		else if (client->reach_goes)
+		else if (client->reach_goes && clock_ns() < until_ns)
 			reach_ports_progress(client->reach);
 		else if (is_waiting(client))
 			rc = perf_crew_progress(client->crew);
@@ -103,7 +104,7 @@ void *perf_client_main(void *arg)
 
 	while (!rc && !perf_client_stops(client) && !atomic_load(&client->done)) {
 		serve_ports(client);
-		silent_ns = client->running ? RUNNING_NS : SILENT_NS;
+		silent_ns = client->running || client->reach_goes ? RUNNING_NS : SILENT_NS;
 		rc = perf_talk_receive(&client->talk, clock_deadline(clock_ns(), silent_ns),
 				       &message);
 		if (rc)

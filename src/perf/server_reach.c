@@ -12,6 +12,8 @@
 #include "perf/session_int.h"
 
 #define WAIT_MS_MAX 60000
+#define ANSWER_NS \
+	(10 * NSEC_PER_SEC) /* of another server: the first time it asks its doctor, 5 s */
 
 /* Provider and time to wait, as both questions give them. */
 static int read_opts(const struct perf_client *client, const struct perf_message *message,
@@ -179,7 +181,7 @@ static int reach_there(struct perf_client *client, const char *address,
 		       const struct perf_reach_opts *opts, struct perf_reach *ret)
 {
 	struct perf_session *session;
-	int rc = perf_session_open_for(&session, address, client->talk.timeout_ns, &client->stop,
+	int rc = perf_session_open_for(&session, address, ANSWER_NS, &client->stop,
 				       &client->talk.wire);
 
 	if (rc)

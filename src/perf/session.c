@@ -22,6 +22,11 @@ bool perf_session_stops(const struct perf_session *session)
 	       (session->watch && perf_wire_is_gone(session->watch));
 }
 
+const volatile int *perf_session_stop_flag(const struct perf_session *session)
+{
+	return session->stop ? session->stop : &interrupted;
+}
+
 static int say_hello(struct perf_session *session)
 {
 	struct perf_talk *talk = &session->talk;

@@ -20,6 +20,8 @@ struct perf_session {
 
 /* Is the session to end its run early? */
 bool perf_session_stops(const struct perf_session *session);
+/* What is set when it is to end, for waits after which nothing more is said. */
+const volatile int *perf_session_stop_flag(const struct perf_session *session);
 /* perf_session_open() with what else ends it. */
 int perf_session_open_for(struct perf_session **ret, const char *server_addr, uint64_t timeout_ns,
 			  const volatile int *stop, struct perf_wire *watch);
