@@ -65,6 +65,8 @@ static void detach_all(struct weft_peer *peer, struct transfer *transfer)
 	}
 	if (!peer->stuck_ns && flight_half_stuck(peer))
 		peer->stuck_ns = engine_now(peer->weft);
+	if (!peer->ask_ns) /* path_continue() begins to ask */
+		engine_timer(peer->weft, engine_now(peer->weft));
 }
 
 void transfer_end(struct transfer *transfer, int state, int error, int provider_error)

@@ -13,6 +13,9 @@
 
 #define PROBE_FIRST_NS (50 * NSEC_PER_MSEC)
 #define PROBE_LAST_NS  (2 * NSEC_PER_SEC) /* the pause doubles up to this */
+#define ASK_LAST_NS                                                                  \
+	(30 * NSEC_PER_SEC) /* the same: each PING takes a receive of a stopped peer \
+			     */
 
 uint32_t path_first(const struct weft_peer *peer)
 {
@@ -112,10 +115,40 @@ void path_answered(struct weft_peer *peer, uint32_t i)
 	peer_make_ready(peer);
 }
 
+/*
+ * Where software answers for the device, an answer that is lost is nobody's failure: the request
+ * has arrived. A peer that is cut off then has operations in quarantine, and if nothing more is
+ * sent to it, nothing finds that out. So it is asked: a PING that does not arrive fails the path.
+ */
+static void ask(struct weft_peer *peer, uint64_t now_ns)
+{
+	uint32_t i;
+
+	if (!peer->quarantined || !peer->way->provider->never_ends) {
+		peer->ask_ns = 0;
+		return;
+	}
+	if (!peer->ask_ns) {
+		peer->ask_pause_ns = PROBE_FIRST_NS;
+		peer->ask_ns = now_ns + PROBE_FIRST_NS;
+	} else if (now_ns >= peer->ask_ns) {
+		for (i = 0; i < peer->way->count; i++)
+			if (path_usable(peer, i) && !peer->paths[i].probing)
+				peer_ping(peer, i);
+		if (peer->ask_pause_ns < ASK_LAST_NS)
+			peer->ask_pause_ns *= 2;
+		peer->ask_ns = now_ns + peer->ask_pause_ns;
+	}
+	engine_timer(peer->weft, peer->ask_ns);
+}
+
 void path_continue(struct weft_peer *peer, uint64_t now_ns)
 {
 	uint32_t i;
 
+	ask(peer, now_ns);
+	if (peer_state(peer) == PEER_DEAD)
+		return;
 	if (!peer->paths_down)
 		return;
 	for (i = 0; i < peer->way->count; i++) {
