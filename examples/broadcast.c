@@ -102,7 +102,7 @@ out:
 
 int main(int argc, char **argv)
 {
-	struct weft_opts opts = { .size = sizeof(opts), .bind_addr = "127.0.0.1" };
+	struct weft_opts opts = { .size = sizeof(opts), .bind_addr = getenv("BIND") };
 	int sends = argc >= 4 && !strcmp(argv[1], "send");
 	unsigned char *memory;
 	struct weft *weft;

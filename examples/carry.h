@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the examples share: errors, and descriptors carried in files, a batch from start to end. */
+/*
+ * What the examples share: errors, and descriptors carried in files, a batch from start to end. On
+ * two hosts such a file is copied, or stands in a folder that both have; copy.c goes without. BIND
+ * in the environment is the address or interface that IP transports use, where the first is not
+ * right.
+ */
 #ifndef EXAMPLES_CARRY_H
 #define EXAMPLES_CARRY_H
 

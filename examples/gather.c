@@ -90,7 +90,7 @@ static int fetch(struct weft *weft, const char *path, uint64_t pages, uint64_t c
 
 int main(int argc, char **argv)
 {
-	struct weft_opts opts = { .size = sizeof(opts), .bind_addr = "127.0.0.1" };
+	struct weft_opts opts = { .size = sizeof(opts), .bind_addr = getenv("BIND") };
 	int owns = argc == 4 && !strcmp(argv[1], "own");
 	uint64_t pages, count;
 	unsigned char *memory;

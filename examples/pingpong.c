@@ -82,7 +82,7 @@ static int play(struct side *s, int serves, unsigned long rounds)
 int main(int argc, char **argv)
 {
 	struct weft_opts opts = { .size = sizeof(opts),
-				  .bind_addr = "127.0.0.1",
+				  .bind_addr = getenv("BIND"),
 				  .progress = WEFT_PROGRESS_MANUAL };
 	struct side side = { 0 };
 	unsigned long rounds;
