@@ -9,7 +9,7 @@ import harness
 
 NODE = harness.BUILD / "tests" / "cluster" / "segment-node"
 LEN = 300_000
-PROVIDERS = [p for p in harness.PROVIDERS if p in ("tcp", "shm")]
+PROVIDERS = [p for p in harness.PROVIDERS if p in ("tcp", "shm", "efa")]
 
 
 class Node(harness.Process):
