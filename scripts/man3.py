@@ -136,6 +136,7 @@ def types_section(functions, headers):
 
 def summary(text):
     """The first sentence, without what stands in parentheses."""
+    text = re.sub(r"^(?:Progresses|Frees it)\.\s+(?=\S)", "", " ".join(text.split()))
     first = re.split(r"(?<=[a-z)])[.:;](?:\s|$)", " ".join(text.split()), maxsplit=1)[0]
     first = re.sub(r"\s*\([^)]*\)", "", first).rstrip(".")
     return first[:1].lower() + first[1:]
