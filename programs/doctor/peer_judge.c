@@ -302,6 +302,35 @@ static void judge_content(const struct peer_try *try, struct peer_findings *ret)
 	}
 }
 
+/* What arrived although its NIC counted nothing did not come through it. */
+static void judge_counters(const struct peer_try *try, struct peer_findings *ret)
+{
+	const struct perf_reach_end *end;
+	struct finding *f = NULL;
+
+	for (uint32_t p = 0; p < try->found->passes; p++)
+		for (uint32_t i = 0; i < 2 * try->found->pass[p].pairs; i++) {
+			end = i % 2 ? &try->found->pass[p].there[i / 2]
+				    : &try->found->pass[p].here[i / 2];
+			if (!end->arrived || !(end->counted & 1u << PERF_REACH_rx_pkts) ||
+			    end->grown[PERF_REACH_rx_pkts])
+				continue;
+			if (!f) {
+				f = add(ret);
+				finding_say(
+					f, DOCTOR_WARN,
+					"a message came to %s, and NIC %s has counted no packet",
+					i % 2 ? peer_there(try) : peer_here(try), end->device);
+				finding_consequence(f, "something else carried it, shared memory "
+						       "or another NIC: nothing is known about "
+						       "this one");
+				finding_fix(f, "FI_EFA_ENABLE_SHM_TRANSFER=0 weft doctor --peer "
+					       "HOST # and in the environment of weft perf server");
+			}
+			put_evidence(f, &try->found->pass[p], i / 2, i % 2);
+		}
+}
+
 static void judge_versions(const struct peer_try *try, struct peer_findings *ret)
 {
 	const struct perf_reach_where *a = &try->found->here, *b = &try->found->there;
@@ -331,6 +360,7 @@ void peer_judge(const struct peer_try *try, struct peer_findings *ret)
 	judge_content(try, ret);
 	if (!ret->n)
 		judge_untaken(try, ret);
+	judge_counters(try, ret);
 	judge_versions(try, ret);
 	if (ret->n)
 		return;

@@ -91,6 +91,22 @@ static void all_is_well(void **state)
 	free(scene);
 }
 
+static void what_came_came_through_the_nic(void **state)
+{
+	struct scene *scene = begin(1);
+	const struct finding *f;
+
+	(void)state;
+	scene->found.pass[0].there[0].counted = 1u << PERF_REACH_rx_pkts;
+	f = judge(scene);
+	assert_int_equal(f->verdict, DOCTOR_WARN);
+	assert_has(f->text, "a message came to right, and NIC rdmap0s1 has counted no packet");
+	scene->found.pass[0].there[0].grown[PERF_REACH_rx_pkts] = 1;
+	f = judge(scene);
+	assert_int_equal(f->verdict, DOCTOR_OK);
+	free(scene);
+}
+
 static void each_direction_is_told(void **state)
 {
 	struct scene *scene = begin(1);
@@ -313,9 +329,13 @@ static void found_survives_its_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_is_well),         cmocka_unit_test(each_direction_is_told),
-		cmocka_unit_test(why_nothing_passes),  cmocka_unit_test(nics_and_sizes_are_told),
-		cmocka_unit_test(who_does_not_answer), cmocka_unit_test(found_survives_its_text),
+		cmocka_unit_test(all_is_well),
+		cmocka_unit_test(what_came_came_through_the_nic),
+		cmocka_unit_test(each_direction_is_told),
+		cmocka_unit_test(why_nothing_passes),
+		cmocka_unit_test(nics_and_sizes_are_told),
+		cmocka_unit_test(who_does_not_answer),
+		cmocka_unit_test(found_survives_its_text),
 	};
 
 	return cmocka_run_group_tests_name("doctor_peer", tests, NULL, NULL);

@@ -204,8 +204,9 @@ static bool fork_is_open(const struct doctor *doctor, struct finding *f)
 		"kernel %s keeps registered memory safe at fork(); whether libibverbs knows that "
 		"(rdma-core 35 or newer) is not told: %s",
 		release,
-		doctor->probe_why && *doctor->probe_why ? doctor->probe_why
-							: "weft-doctor-probe found none");
+		doctor->probe_why && *doctor->probe_why
+			? doctor->probe_why
+			: "weft-doctor-probe had no device to ask with");
 	return false;
 }
 

@@ -18,7 +18,10 @@ int perf_session_visit_begin(struct perf_session *session, const char *address,
 int perf_session_visit_end(struct perf_session *session, uint64_t timeout_ns, struct perf_run *ret)
 {
 	struct perf_message answer;
-	int rc = perf_talk_wait(&session->talk, timeout_ns, &answer);
+	int rc;
 
+	session->talk.stop = perf_session_stop_flag(session);
+	rc = perf_talk_wait(&session->talk, timeout_ns, &answer);
+	session->talk.stop = NULL;
 	return rc ? rc : perf_talk_run(&session->talk, &answer, ret);
 }
