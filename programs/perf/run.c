@@ -58,6 +58,13 @@ int command_run(const struct command_line *line)
 	if (!rc && c.provider[0] && !case_has_provider(&c))
 		rc = program_usage(NAME, "back end %s has no provider: leave --provider out",
 				   c.backend);
+	if (!rc && (c.devices[0] || c.nics) && !case_has_provider(&c))
+		rc = program_usage(NAME,
+				   "back end %s has no devices: leave --devices and --nics out",
+				   c.backend);
+	if (!rc && c.inline_bytes != UINT32_MAX && case_is_alone(&c))
+		rc = program_usage(NAME, "back end %s sends nothing inline: leave --inline out",
+				   c.backend);
 	if (!rc)
 		rc = check_host(&c, 1, line->values.host);
 	if (!rc)

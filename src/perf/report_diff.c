@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/err.h"
+#include "perf/env.h"
 #include "perf/report.h"
 #include "perf/report_figures.h"
 #include "perf/report_json.h"
@@ -102,6 +103,27 @@ static void put_verdict(FILE *file, uint32_t worse, uint32_t untold, uint32_t mi
 		perf_put_linesf(file, "", "%u cases stand in one of the two files only.", missing);
 }
 
+static const char *fact_of(const struct perf_env *env, const char *name)
+{
+	const char *value = perf_env_get(env, name);
+
+	return value ? value : "";
+}
+
+/* What else may have changed the figures. */
+static void put_changes(FILE *file, const char *side, const struct perf_env *a,
+			const struct perf_env *b)
+{
+	static const char *const names[] = { "hostname",   "instance_type",     "cpu",  "kernel",
+					     "driver.efa", "library.libfabric", "weft", "doctor" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(fact_of(a, names[i]), fact_of(b, names[i])) != 0)
+			perf_put_linesf(file, "", "%s, %s: %s, now %s", side, names[i],
+					*fact_of(a, names[i]) ? fact_of(a, names[i]) : "not told",
+					*fact_of(b, names[i]) ? fact_of(b, names[i]) : "not told");
+}
+
 int perf_write_diff(const struct perf_report *a, const struct perf_report *b, double tolerance,
 		    FILE *file)
 {
@@ -127,6 +149,8 @@ int perf_write_diff(const struct perf_report *a, const struct perf_report *b, do
 	missing = put_missing(file, a, b, "only in the old one");
 	missing += put_missing(file, b, a, "only in the new one");
 	put_verdict(file, worse, untold, missing, n, tolerance);
+	put_changes(file, "here", &a->here, &b->here);
+	put_changes(file, "there", &a->there, &b->there);
 	perf_put_lines(file, "", ratio_means);
 	free(pairs);
 	rc = perf_file_end(file, 0);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "host/instance.h"
+#include "perf/backend.h"
 #include "perf/env.h"
 #include "perf/report.h"
 #include "perf/report_figures.h"
@@ -30,17 +31,24 @@ static const char *fact(const struct perf_env *env, const char *name)
 
 static void put_side(FILE *file, const char *lead, const struct perf_env *env)
 {
-	static const char *const names[] = { "host",   "instance_type", "cpu",
-					     "kernel", "weft",          "libfabric" };
+	/* A fact, and what stands in front of it. */
+	static const struct {
+		const char *fact, *word;
+	} shown[] = {
+		{ "hostname", "host " },  { "instance_type", "instance " },
+		{ "cpu", "cpu " },        { "kernel", "kernel " },
+		{ "weft", "" },           { "library.libfabric", "libfabric " },
+		{ "doctor", "doctor: " },
+	};
 	char text[2048] = "";
 	size_t len = 0;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *value = fact(env, names[i]);
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		const char *value = fact(env, shown[i].fact);
 
 		if (value)
-			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s",
-						len ? ", " : "", names[i], value);
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%s",
+						len ? ", " : "", shown[i].word, value);
 	}
 	if (env->line_rate > 0)
 		snprintf(text + len, sizeof(text) - len, "%sline rate %s Gb/s (%s GB/s)",
@@ -245,8 +253,22 @@ static void put_row(FILE *file, const struct perf_report *report, const struct p
 		put_rate_row(file, report, r);
 }
 
-static void put_cost(FILE *file, const struct perf_cost *cost)
+/* Both ends are in one process, whose time is all that was read. */
+static bool is_alone(const struct perf_case *c)
 {
+	const struct perf_backend *backend = perf_backend_find(c->backend);
+
+	return backend && backend->one_process;
+}
+
+/* known: the machine's time was read, and not the process's alone. */
+static void put_cost(FILE *file, const struct perf_cost *cost, bool known)
+{
+	if (!known) {
+		fprintf(file, " %8.8s %8s %8s %8s", perf_number(cost->process_s_per_gb).text, "n/a",
+			"n/a", "n/a");
+		return;
+	}
 	fprintf(file, " %8.8s %8.8s %8.8s %8.8s", perf_number(cost->process_s_per_gb).text,
 		perf_number(cost->softirq_s_per_gb).text, perf_number(cost->machine_s_per_gb).text,
 		perf_number(cost->machine_us_per_op).text);
@@ -266,10 +288,58 @@ static void put_costs(FILE *file, const struct perf_result *const *r, uint32_t n
 			continue;
 		perf_costs(r[i], &here, &there);
 		fprintf(file, "%13llu", (unsigned long long)r[i]->c.size);
-		put_cost(file, &here);
+		put_cost(file, &here, !is_alone(&r[i]->c));
 		fputs("  ", file);
-		put_cost(file, &there);
+		if (is_alone(&r[i]->c))
+			fprintf(file, " %8s %8s %8s %8s", "n/a", "n/a", "n/a", "n/a");
+		else
+			put_cost(file, &there, true);
 		fputc('\n', file);
+	}
+}
+
+/* What the NICs of a side counted over all repeats: "rdmap0s6 12.3 GB out, 0.1 GB in". */
+static void put_nics(FILE *file, const struct perf_result *r, bool there)
+{
+	uint64_t out[PERF_NICS_MAX] = { 0 }, in[PERF_NICS_MAX] = { 0 };
+	const struct perf_side *last = NULL;
+	char text[2048] = "";
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < r->runs; i++) {
+		const struct perf_side *side = there ? &r->run[i].there : &r->run[i].here;
+
+		last = side;
+		for (uint32_t k = 0; k < side->nics && k < PERF_NICS_MAX; k++) {
+			out[k] += side->nic[k].tx_bytes;
+			in[k] += side->nic[k].rx_bytes;
+		}
+	}
+	for (uint32_t k = 0; last && k < last->nics && len < sizeof(text); k++)
+		if (out[k] || in[k])
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+						"%s%s %s GB out, %s GB in", len ? "; " : "",
+						last->nic[k].name,
+						perf_number((double)out[k] / 1e9).text,
+						perf_number((double)in[k] / 1e9).text);
+	if (len)
+		perf_put_linesf(file, there ? "    there: " : "    here:  ", "%llu bytes: %s",
+				(unsigned long long)r->c.size, text);
+}
+
+static void put_all_nics(FILE *file, const struct perf_result *const *r, uint32_t n)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < n && !any; i++)
+		for (uint32_t k = 0; k < r[i]->runs && !any; k++)
+			any = r[i]->run[k].here.nics || r[i]->run[k].there.nics;
+	if (!any)
+		return;
+	fprintf(file, "  What the NICs counted while it was measured\n");
+	for (uint32_t i = 0; i < n; i++) {
+		put_nics(file, r[i], false);
+		put_nics(file, r[i], true);
 	}
 }
 
@@ -285,6 +355,7 @@ static void put_table(FILE *file, const struct perf_report *report,
 		put_flags(file, r[i]);
 	}
 	put_costs(file, r, n);
+	put_all_nics(file, r, n);
 }
 
 /* The results of the table that begins with result[first], also those that come later, since what

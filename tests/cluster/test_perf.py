@@ -185,6 +185,13 @@ def test_diff_tells_worse_by_its_status(tmp_path):
     assert run([*PERF, "diff", reports["slow"], reports["fast"]]).returncode == 0
     assert run([*PERF, "diff", reports["fast"], reports["slow"]]).returncode == 1
     assert run([*PERF, "diff", reports["fast"], reports["slow"], "--tolerance", "100"]).returncode == 0
+    # What else has changed is said.
+    same = run([*PERF, "diff", reports["fast"], reports["fast"]]).stdout
+    moved = json.loads((tmp_path / "fast").read_text())
+    next(fact for fact in moved["here"]["facts"] if fact["name"] == "kernel")["value"] = "9.9.9"
+    (tmp_path / "moved").write_text(json.dumps(moved))
+    other = run([*PERF, "diff", reports["fast"], tmp_path / "moved"])
+    assert other.returncode == 0 and b"now 9.9.9" in other.stdout and b", now " not in same, (other, same)
 
 
 @pytest.mark.full
@@ -460,6 +467,10 @@ ALONE = ["--backend", "loop", "--iters", "1000", "--warm", "1ms", "--repeats", "
     (["run", *ALONE, "--eps", "2", "--qps", "2"], "the same"),
     (["run", *ALONE, "--test", "open"], "needs --rate"),
     (["run", *ALONE, "--test", "lat", "--window", "2"], "one operation in flight"),
+    (["run", "--backend", "loop", "--devices", "rdmap0s6"], "has no devices"),
+    (["run", "--backend", "loop", "--nics", "2"], "has no devices"),
+    (["run", "localhost", "--backend", "tcp", "--nics", "2"], "has no devices"),
+    (["run", "--backend", "loop", "--inline", "64"], "sends nothing inline"),
     (["matrix", "localhost"], "two hosts at least"),
     (["matrix", "localhost,localhost"], "named twice"),
     (["matrix", "a,b", "--backend", "loop"], "no other side"),
@@ -490,8 +501,9 @@ def test_limits_are_said_and_never_kept_to_in_silence(server):
 
 def test_the_server_keeps_to_its_own_devices_and_memory():
     server = PerfServer("--devices", "only0,only1", "--max-memory", "1MiB")
-    for args, pattern in ((["--devices", "other0", "--size", "64"], "not one that this server offers"), (["--size", "1MiB"], "--max-memory")):
-        result = run([*PERF, "run", server.addr, "--backend", "tcp", *args, *SHORT])
+    for args, pattern in ((["--backend", "fabric", "--provider", "tcp", "--devices", "lo", "--size", "64"], "not one that this server offers"),
+                          (["--backend", "tcp", "--size", "1MiB"], "--max-memory")):
+        result = run([*PERF, "run", server.addr, *args, *SHORT])
         assert result.returncode != 0 and re.search(pattern, result.stderr.decode()), result
     server.stop()
 
