@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from harness import WEFT, run
+from harness import WEFT, Process, run
 
 # libfabric opens the emulated libibverbs, which cannot be a sanitized library.
 pytestmark = [pytest.mark.full, pytest.mark.usefixtures("no_sanitizer")]
@@ -38,6 +38,39 @@ def test_instance_of_four_devices():
 def test_variable_that_hides_efa(env, words):
     status, text = doctor(env=env, only="B7")["B7"]
     assert status == "fail" and words in text
+
+
+def test_healthy_devices_are_in_order():
+    # Limits and memory (C) are the machine's own.
+    done = run([WEFT, "emu", "run", "--quiet", "--", WEFT, "doctor", "--only", "A,B,D,E,F,G,H"])
+    assert done.returncode == 0, done.stdout.decode()
+
+
+@pytest.mark.parametrize("fault, check, words", [
+    ("refuse:call=open", "B5", "cannot be opened: ENOMEM"),
+    ("refuse:call=pd", "B7", "has no provider efa"),
+])
+def test_a_device_that_refuses_has_its_verdict(fault, check, words):
+    found = doctor("--fault", fault, only="A,B")
+    status, text = found[check]
+    assert status == "fail" and words in text, found
+    assert {other for other, row in found.items() if row[0] == "fail"} == {check}
+
+
+def test_rdma_requests_that_failed_are_told(make_world):
+    # A device of which libfabric uses RDMA reads.
+    world = make_world(create=["--device", "part_id=0xefa2"])
+    server = Process(world.command(1, WEFT, "perf", "server", "--listen-addr", "127.0.0.1:0"))
+    address = server.wait_line(rb"ready on (\S+)", 30).group(1).decode()
+    world.call("fault", "status:op=read,status=7,skip=20")
+    moved = run(world.command(0, WEFT, "perf", "run", address, "--provider", "efa", "--op", "read", "--size", "1MiB",
+                              "--iters", "200", "--repeats", "1", "--quiet"), timeout=90)
+    assert moved.returncode != 0
+    done = run(world.command(0, WEFT, "doctor", "--only", "E6", "--json"))
+    row = json.loads(done.stdout)["checks"][0]
+    errors = world.counters(0)["rdma_read_wr_err"]
+    assert errors > 0 and row["status"] == "warn" and row["text"].startswith(f"{errors} RDMA requests"), row
+    server.kill()
 
 
 def test_without_devices():

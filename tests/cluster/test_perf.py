@@ -195,6 +195,20 @@ def test_diff_tells_worse_by_its_status(tmp_path):
 
 
 @pytest.mark.full
+def test_a_pace_over_tcp_is_kept(server):
+    pace = 20 << 20
+    result = sound(measure("run", server.addr, "--backend", "tcp", "--op", "send", "--size", "16KiB", "--pace", "20MiB",
+                           "--duration", "2s", "--warm", "200ms", "--repeats", "1"))[0]
+    for side in ("here", "there"):
+        one = result["runs"][0][side]
+        rate = (one["bytes"] if side == "here" else one["landed"]) / one["ns"] * 1e9
+        assert rate < 1.01 * pace, (side, rate)
+        # A tester that the machine did not run for so long has not made up for it.
+        if max(result["runs"][0][end]["longest_gap_ns"] for end in ("here", "there")) < 5e6:
+            assert rate > 0.99 * pace, (side, rate)
+
+
+@pytest.mark.full
 def test_the_record_has_what_weft_doctor_says(monkeypatch):
     monkeypatch.delenv("WEFT_PERF_DOCTOR")
     server = PerfServer()
