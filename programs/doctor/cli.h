@@ -16,6 +16,8 @@ struct cli_values {
 #include "doctor/doctor.def"
 };
 
+extern const struct opt_table cli_opts;
+
 /* One look at the machine. */
 struct cli_look {
 	struct doctor doctor;

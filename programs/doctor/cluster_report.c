@@ -133,7 +133,7 @@ static void put_findings(const struct cluster *cluster, FILE *out)
 			continue;
 		}
 		fprintf(out, "\n%" PRIu32 " and %" PRIu32 ":\n", pair->a + 1, pair->b + 1);
-		peer_put_finding(out, false, pair->worst);
+		report_text_finding(out, false, "", pair->worst);
 		told[pair->a] = told[pair->b] = true;
 		shown++;
 	}
@@ -196,7 +196,6 @@ static void put_pair(struct json *json, const struct cluster *cluster,
 
 void cluster_put_json(const struct cluster *cluster, FILE *out)
 {
-	static const char *const words[] = { "ok", "warnings", "fatal" };
 	struct json json;
 
 	json_begin_file(&json, out);
@@ -204,7 +203,7 @@ void cluster_put_json(const struct cluster *cluster, FILE *out)
 	json_string(&json, "schema", CLUSTER_SCHEMA);
 	json_u64(&json, "version", PEER_SCHEMA_VERSION);
 	json_string(&json, "provider", cluster->opts->provider);
-	json_string(&json, "verdict", words[cluster_exit_status(cluster)]);
+	json_string(&json, "verdict", peer_status_word(cluster_exit_status(cluster)));
 	json_array(&json, "hosts");
 	for (uint32_t i = 0; i < cluster->hosts.n; i++)
 		put_host(&json, cluster, i);

@@ -14,23 +14,9 @@
 #include "doctor/bundle.h"
 #include "doctor/cli.h"
 
-static const struct opt_row doctor_rows[] = {
-#define OPT_ROWS struct cli_values
-#include "doctor/doctor.def"
-};
-
-static const struct opt_table doctor_opts = OPT_TABLE(doctor_rows, struct cli_values);
-
 static struct doctor_table all_checks(void)
 {
 	return (struct doctor_table){ doctor_checks, doctor_checks_count };
-}
-
-bool cli_colour(void)
-{
-	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
-
-	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0 && !(no && *no);
 }
 
 int cli_look(struct cli_look *ret, const struct cli_values *values, const bool *wanted)
@@ -137,8 +123,8 @@ static int check_options(const struct cli_values *values, const struct opt_resul
 	     values->explain || values->list || values->sysroot || values->environ))
 		return program_usage(CLI_NAME, "--peer and --cluster go with --json, --provider "
 					       "and --wait alone");
-	if (!looks_elsewhere(values) && (opt_given(&doctor_opts, result, "provider") ||
-					 opt_given(&doctor_opts, result, "wait")))
+	if (!looks_elsewhere(values) &&
+	    (opt_given(&cli_opts, result, "provider") || opt_given(&cli_opts, result, "wait")))
 		return program_usage(CLI_NAME,
 				     "--provider and --wait belong to --peer and --cluster");
 	if (values->json && values->markdown)
@@ -176,7 +162,7 @@ int main(int argc, char **argv)
 	/* Reading options takes them out of argv. */
 	memcpy(words, argv, (size_t)argc * sizeof(*words));
 	signal(SIGCHLD, SIG_DFL); /* ended children are waited for */
-	status = program_start(&doctor_opts, argc, argv, &values, &result);
+	status = program_start(&cli_opts, argc, argv, &values, &result);
 	if (status == PROGRAM_GO)
 		status = check_options(&values, &result);
 	if (status == PROGRAM_GO && values.only)

@@ -12,13 +12,6 @@
 
 volatile int peer_stopped;
 
-static const struct opt_row doctor_rows[] = {
-#define OPT_ROWS struct cli_values
-#include "doctor/doctor.def"
-};
-
-static const struct opt_table doctor_opts = OPT_TABLE(doctor_rows, struct cli_values);
-
 static void on_signal(int number)
 {
 	peer_stopped = number;
@@ -33,13 +26,6 @@ static void stop_on_signals(void)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-}
-
-static bool colour(void)
-{
-	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
-
-	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0 && !(no && *no);
 }
 
 static void ask(struct peer_try *try, const struct perf_reach_opts *opts, struct perf_reach *found)
@@ -78,7 +64,7 @@ static int try_peer(const struct cli_values *values, const struct perf_reach_opt
 		else if (values->json)
 			peer_put_json(&try, findings, stdout);
 		else
-			peer_put_text(&try, findings, stdout, colour());
+			peer_put_text(&try, findings, stdout, cli_colour());
 	}
 	mem_free(found);
 	mem_free(findings);
@@ -90,7 +76,7 @@ int main(int argc, char **argv)
 	struct perf_reach_opts opts = { .wait_ns = 0 };
 	struct cli_values values;
 	struct opt_result result;
-	int status = program_start(&doctor_opts, argc, argv, &values, &result);
+	int status = program_start(&cli_opts, argc, argv, &values, &result);
 
 	if (status != PROGRAM_GO)
 		return status;

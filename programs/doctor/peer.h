@@ -44,6 +44,8 @@ struct peer_findings {
 void peer_judge(const struct peer_try *try, struct peer_findings *ret);
 /* 0 ok, 1 warnings or unknown, 2 fatal. */
 int peer_exit_status(const struct peer_findings *findings);
+/* "ok", "warnings", "fatal" */
+const char *peer_status_word(int status);
 /* "ip-10-0-0-1", or what it was named by. */
 const char *peer_here(const struct peer_try *try);
 const char *peer_there(const struct peer_try *try);
@@ -58,7 +60,6 @@ void peer_put_text(const struct peer_try *try, const struct peer_findings *findi
 		   bool colour);
 void peer_put_json(const struct peer_try *try, const struct peer_findings *findings, FILE *out);
 /* A finding as both reports have it. */
-void peer_put_finding(FILE *out, bool colour, const struct finding *f);
 void peer_write_finding(struct json *json, const struct finding *f);
 
 /* All pairs of hosts; returns the exit status. */

@@ -98,8 +98,7 @@ static void judge_error(const struct peer_try *try, struct finding *f)
 
 /* --- evidence ------------------------------------------------------------------------------ */
 
-static void put_counter(char *text, size_t room, const struct perf_reach_end *end,
-			enum perf_reach_counter counter, const char *name)
+static void put_counter(char *text, size_t room, const struct perf_reach_end *end, uint32_t counter)
 {
 	size_t used = strlen(text);
 
@@ -107,15 +106,15 @@ static void put_counter(char *text, size_t room, const struct perf_reach_end *en
 		return;
 	if (!end->grown[counter] && counter != PERF_REACH_rx_pkts && counter != PERF_REACH_tx_pkts)
 		return;
-	snprintf(text + used, room - used, "%s%s +%" PRIu64, used ? ", " : "", name,
-		 end->grown[counter]);
+	snprintf(text + used, room - used, "%s%s +%" PRIu64, used ? ", " : "",
+		 perf_reach_counters[counter], end->grown[counter]);
 }
 
 static void counters_of(const struct perf_reach_end *end, char *text, size_t room)
 {
 	*text = '\0';
-#define REACH_COUNTER(name) put_counter(text, room, end, PERF_REACH_##name, #name);
-#include "perf/reach.def"
+	for (uint32_t i = 0; i < PERF_REACH_COUNTED; i++)
+		put_counter(text, room, end, i);
 	if (!*text)
 		snprintf(text, room, "no counters");
 }
@@ -367,6 +366,13 @@ void peer_judge(const struct peer_try *try, struct peer_findings *ret)
 	f = add(ret);
 	finding_say(f, DOCTOR_OK, "%s and %s reach each other by %s in both directions",
 		    peer_here(try), peer_there(try), try->provider);
+}
+
+const char *peer_status_word(int status)
+{
+	static const char *const words[] = { "ok", "warnings", "fatal" };
+
+	return words[status];
 }
 
 int peer_exit_status(const struct peer_findings *findings)

@@ -12,52 +12,6 @@ static const char *const way_words[] = {
 	[PERF_REACH_LOST] = "LOST", [PERF_REACH_UNSENT] = "?",
 };
 
-static void put_label(FILE *out, const char *label)
-{
-	fprintf(out, "  %-*s", LABEL_AT - 2, label);
-}
-
-static void put_word(FILE *out, bool colour, enum doctor_verdict verdict)
-{
-	static const char *const words[] = {
-		[DOCTOR_OK] = "ok",     [DOCTOR_SKIPPED] = "skip", [DOCTOR_UNKNOWN] = "?",
-		[DOCTOR_WARN] = "WARN", [DOCTOR_FAIL] = "FAIL",
-	};
-	static const char *const colours[] = {
-		[DOCTOR_OK] = "\033[32m",      [DOCTOR_SKIPPED] = "\033[2m",
-		[DOCTOR_UNKNOWN] = "\033[36m", [DOCTOR_WARN] = "\033[1;33m",
-		[DOCTOR_FAIL] = "\033[1;31m",
-	};
-
-	fprintf(out, "%s%-*s%s", colour ? colours[verdict] : "", LABEL_AT, words[verdict],
-		colour ? "\033[0m" : "");
-}
-
-void peer_put_finding(FILE *out, bool colour, const struct finding *f)
-{
-	const char *evidence = f->evidence, *label = "seen:";
-	char line[DOCTOR_EVIDENCE_MAX];
-	size_t len;
-
-	put_word(out, colour, f->verdict);
-	report_wrap(out, LABEL_AT, LABEL_AT, f->text);
-	if (*f->consequence) {
-		put_label(out, "so:");
-		report_wrap(out, LABEL_AT, LABEL_AT, f->consequence);
-	}
-	if (*f->fix) {
-		put_label(out, "fix:");
-		report_wrap_command(out, LABEL_AT, LABEL_AT, f->fix);
-	}
-	for (; *evidence; evidence += len + (evidence[len] == '\n')) {
-		len = strcspn(evidence, "\n");
-		snprintf(line, sizeof(line), "%.*s", (int)len, evidence);
-		put_label(out, label);
-		report_wrap(out, LABEL_AT, LABEL_AT + 2, line);
-		label = "";
-	}
-}
-
 static void put_side(FILE *out, const char *label, const struct perf_reach_where *where,
 		     const char *named)
 {
@@ -104,7 +58,7 @@ void peer_put_text(const struct peer_try *try, const struct peer_findings *findi
 		peer_here(try), peer_there(try));
 	fprintf(out, "%s\n", colour ? "\033[0m" : "");
 	for (uint32_t i = 0; i < findings->n; i++)
-		peer_put_finding(out, colour, &findings->finding[i]);
+		report_text_finding(out, colour, "", &findings->finding[i]);
 	if (try->error || !try->found->passes)
 		return;
 	fputc('\n', out);
@@ -136,7 +90,6 @@ void peer_write_finding(struct json *json, const struct finding *f)
 
 void peer_put_json(const struct peer_try *try, const struct peer_findings *findings, FILE *out)
 {
-	static const char *const words[] = { "ok", "warnings", "fatal" };
 	struct json json;
 
 	json_begin_file(&json, out);
@@ -145,7 +98,7 @@ void peer_put_json(const struct peer_try *try, const struct peer_findings *findi
 	json_u64(&json, "version", PEER_SCHEMA_VERSION);
 	json_string(&json, "peer", try->to);
 	json_string(&json, "provider", try->provider);
-	json_string(&json, "verdict", words[peer_exit_status(findings)]);
+	json_string(&json, "verdict", peer_status_word(peer_exit_status(findings)));
 	json_array(&json, "findings");
 	for (uint32_t i = 0; i < findings->n; i++)
 		peer_write_finding(&json, &findings->finding[i]);

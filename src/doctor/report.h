@@ -42,6 +42,10 @@ void report_json(const struct doctor_report *report, FILE *out);
 void report_markdown(const struct doctor_report *report, FILE *out);
 /* One finding as the text has it: for what changed since. */
 void report_text_line(const struct doctor_report *report, FILE *out, bool colour, size_t check);
+/* "FAIL", in its colour, in so many columns. */
+void report_text_word(FILE *out, bool colour, enum doctor_verdict verdict, int width);
+/* A finding with its consequence, fix and evidence. id: of its check, or "". */
+void report_text_finding(FILE *out, bool colour, const char *id, const struct finding *f);
 /* All that is known of a check, and its finding when it has one. */
 void report_explain(const struct doctor_report *report, FILE *out, bool colour, size_t check);
 

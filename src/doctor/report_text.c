@@ -3,68 +3,13 @@
 
 #include "doctor/report.h"
 
-#define TEXT_AT  12 /* column of a finding's sentence */
-#define LABEL_AT 8  /* column behind a label of a root cause */
-
-struct look {
-	const char *word, *colour;
-};
-
-static const struct look looks[DOCTOR_VERDICTS] = {
-	[DOCTOR_OK] = { "ok", "\033[32m" },       [DOCTOR_SKIPPED] = { "skip", "\033[2m" },
-	[DOCTOR_UNKNOWN] = { "?", "\033[36m" },   [DOCTOR_WARN] = { "WARN", "\033[1;33m" },
-	[DOCTOR_FAIL] = { "FAIL", "\033[1;31m" },
-};
-
-static void put_word(FILE *out, bool colour, enum doctor_verdict verdict, int width)
-{
-	fprintf(out, "%s%-*s%s", colour ? looks[verdict].colour : "", width, looks[verdict].word,
-		colour ? "\033[0m" : "");
-}
-
-static void put_label(FILE *out, const char *label)
-{
-	fprintf(out, "  %-*s", LABEL_AT - 2, label);
-}
-
-static void put_evidence(FILE *out, const char *evidence)
-{
-	char line[DOCTOR_EVIDENCE_MAX];
-	const char *label = "seen:";
-	size_t len;
-
-	for (; *evidence; evidence += len + (evidence[len] == '\n')) {
-		len = strcspn(evidence, "\n");
-		snprintf(line, sizeof(line), "%.*s", (int)len, evidence);
-		put_label(out, label);
-		report_wrap(out, LABEL_AT, LABEL_AT + 2, line);
-		label = "";
-	}
-}
-
-/* What it means and what to do; nothing where there is nothing to say. */
-static void put_advice(FILE *out, const struct finding *f)
-{
-	if (f->verdict >= DOCTOR_UNKNOWN && *f->consequence) {
-		put_label(out, "so:");
-		report_wrap(out, LABEL_AT, LABEL_AT, f->consequence);
-	}
-	if (*f->fix) {
-		put_label(out, "fix:");
-		report_wrap_command(out, LABEL_AT, LABEL_AT, f->fix);
-	}
-}
+#define TEXT_AT 12 /* column of a finding's sentence */
 
 static void put_cause(const struct doctor_report *report, FILE *out, bool colour, size_t check)
 {
-	const struct finding *f = &report->results[check].finding;
-
 	fputc('\n', out);
-	put_word(out, colour, f->verdict, 5);
-	fprintf(out, "%-*s", LABEL_AT - 5, report->table->checks[check].id);
-	report_wrap(out, LABEL_AT, LABEL_AT, f->text);
-	put_advice(out, f);
-	put_evidence(out, f->evidence);
+	report_text_finding(out, colour, report->table->checks[check].id,
+			    &report->results[check].finding);
 }
 
 static void put_summary(const struct doctor_report *report, FILE *out, bool colour)
@@ -89,7 +34,7 @@ void report_text_line(const struct doctor_report *report, FILE *out, bool colour
 	const struct finding *f = &report->results[check].finding;
 
 	fputs("  ", out);
-	put_word(out, colour, f->verdict, 5);
+	report_text_word(out, colour, f->verdict, 5);
 	fprintf(out, "%-*s", TEXT_AT - 7, report->table->checks[check].id);
 	report_wrap(out, TEXT_AT, TEXT_AT, f->text);
 	if (f->verdict >= DOCTOR_UNKNOWN && *f->fix && !report_is_cause(report, check)) {

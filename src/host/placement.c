@@ -2,6 +2,7 @@
 #include "host/placement.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -97,4 +98,19 @@ int placement_read(const struct sysroot *root, struct placement *ret)
 		rc = parse(text, ret);
 	mem_free(text);
 	return rc;
+}
+
+const char *placement_zone(const struct placement *placement)
+{
+	return *placement->zone_id ? placement->zone_id : placement->zone;
+}
+
+void placement_groups(const struct placement *placement, char *ret, size_t room)
+{
+	size_t used = 0;
+
+	*ret = '\0';
+	for (uint32_t i = 0; i < placement->groups_n && used < room; i++)
+		used += (size_t)snprintf(ret + used, room - used, "%s%s", i ? "," : "",
+					 placement->groups[i]);
 }

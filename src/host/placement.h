@@ -29,4 +29,9 @@ struct placement {
  */
 int placement_read(const struct sysroot *root, struct placement *ret);
 
+/* The zone's id, which is the same in all accounts; its name where that is not told. */
+const char *placement_zone(const struct placement *placement);
+/* The security groups by comma, cut at room. */
+void placement_groups(const struct placement *placement, char *ret, size_t room);
+
 #endif /* WEFT_HOST_PLACEMENT_H */

@@ -83,8 +83,7 @@ static void add_placement(struct env_at *at)
 {
 	struct placement placement;
 	struct sysroot root;
-	char groups[PERF_TEXT_MAX] = "";
-	size_t used = 0;
+	char groups[PERF_TEXT_MAX];
 	int rc = sysroot_open(&root, *at->root ? at->root : NULL, NULL);
 
 	if (rc)
@@ -93,10 +92,8 @@ static void add_placement(struct env_at *at)
 	sysroot_close(&root);
 	if (rc)
 		return;
-	for (uint32_t i = 0; i < placement.groups_n && used < sizeof(groups); i++)
-		used += (size_t)snprintf(groups + used, sizeof(groups) - used, "%s%s", i ? "," : "",
-					 placement.groups[i]);
-	env_add(at, "ec2.zone", "%s", *placement.zone_id ? placement.zone_id : placement.zone);
+	placement_groups(&placement, groups, sizeof(groups));
+	env_add(at, "ec2.zone", "%s", placement_zone(&placement));
 	env_add(at, "ec2.vpc", "%s", placement.vpc);
 	env_add(at, "ec2.subnet", "%s", placement.subnet);
 	env_add(at, "ec2.groups", "%s", groups);

@@ -25,6 +25,9 @@ enum perf_reach_counter {
 	PERF_REACH_COUNTED
 };
 
+/* Their names. */
+extern const char *const perf_reach_counters[PERF_REACH_COUNTED];
+
 /* One end of a pair of NICs, after a pass. */
 struct perf_reach_end {
 	char device[PERF_NAME_MAX]; /* "rdmap0s6"; what the provider calls it where it is no NIC */

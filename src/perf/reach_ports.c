@@ -13,11 +13,6 @@
 
 #define EVENTS 16
 
-static const char *const counter_names[PERF_REACH_COUNTED] = {
-#define REACH_COUNTER(name) #name,
-#include "perf/reach.def"
-};
-
 /* One message of a size, from one endpoint on one NIC. */
 static struct perf_case case_of(const char *provider, uint64_t size)
 {
@@ -78,7 +73,7 @@ static void count_before(struct reach_ports *ports, struct reach_port *port)
 {
 	port->end.counted = 0;
 	for (uint32_t i = 0; i < PERF_REACH_COUNTED; i++)
-		if (counter(ports, port->end.device, counter_names[i], &port->before[i]))
+		if (counter(ports, port->end.device, perf_reach_counters[i], &port->before[i]))
 			port->end.counted |= 1u << i;
 }
 
@@ -91,7 +86,7 @@ void reach_ports_count(struct reach_ports *ports)
 		for (uint32_t i = 0; i < PERF_REACH_COUNTED; i++) {
 			if (!(port->end.counted & 1u << i))
 				continue;
-			if (!counter(ports, port->end.device, counter_names[i], &now))
+			if (!counter(ports, port->end.device, perf_reach_counters[i], &now))
 				port->end.counted &= ~(1u << i);
 			else
 				port->end.grown[i] =

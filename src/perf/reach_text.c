@@ -11,7 +11,7 @@
 
 #define CODE_MAX 4096
 
-static const char *const counter_names[PERF_REACH_COUNTED] = {
+const char *const perf_reach_counters[PERF_REACH_COUNTED] = {
 #define REACH_COUNTER(name) #name,
 #include "perf/reach.def"
 };
@@ -79,7 +79,7 @@ static void write_end_members(struct json *json, const struct perf_reach_end *en
 	json_object(json, "counters");
 	for (uint32_t i = 0; i < PERF_REACH_COUNTED; i++)
 		if (end->counted & 1u << i)
-			json_u64(json, counter_names[i], end->grown[i]);
+			json_u64(json, perf_reach_counters[i], end->grown[i]);
 	json_object_end(json);
 }
 
@@ -114,7 +114,7 @@ int reach_read_end(const cJSON *object, struct perf_reach_end *ret)
 	ret->arrived = is_true(object, "arrived");
 	ret->wrong = is_true(object, "wrong");
 	for (uint32_t i = 0; i < PERF_REACH_COUNTED; i++)
-		if (perf_wire_number(counters, counter_names[i], UINT64_MAX, &ret->grown[i]))
+		if (perf_wire_number(counters, perf_reach_counters[i], UINT64_MAX, &ret->grown[i]))
 			ret->counted |= 1u << i;
 	return 0;
 }

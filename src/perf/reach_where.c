@@ -14,17 +14,13 @@
 static void put_placement(const struct sysroot *root, struct perf_reach_where *ret)
 {
 	struct placement placement;
-	size_t used = 0;
 
 	if (placement_read(root, &placement))
 		return;
-	snprintf(ret->zone, sizeof(ret->zone), "%s",
-		 *placement.zone_id ? placement.zone_id : placement.zone);
+	snprintf(ret->zone, sizeof(ret->zone), "%s", placement_zone(&placement));
 	snprintf(ret->vpc, sizeof(ret->vpc), "%s", placement.vpc);
 	snprintf(ret->subnet, sizeof(ret->subnet), "%s", placement.subnet);
-	for (uint32_t i = 0; i < placement.groups_n && used < sizeof(ret->groups); i++)
-		used += (size_t)snprintf(ret->groups + used, sizeof(ret->groups) - used, "%s%s",
-					 i ? "," : "", placement.groups[i]);
+	placement_groups(&placement, ret->groups, sizeof(ret->groups));
 }
 
 void reach_where(struct perf_reach_where *ret, uint32_t nics)

@@ -21,14 +21,6 @@ static const char units[] =
 	"brackets "
 	"their 95 % interval. n/a: too few samples to say.";
 
-static const char *fact(const struct perf_env *env, const char *name)
-{
-	for (uint32_t i = 0; i < env->facts; i++)
-		if (!strcmp(env->fact[i].name, name))
-			return env->fact[i].value;
-	return NULL;
-}
-
 static void put_side(FILE *file, const char *lead, const struct perf_env *env)
 {
 	/* A fact, and what stands in front of it. */
@@ -44,7 +36,7 @@ static void put_side(FILE *file, const char *lead, const struct perf_env *env)
 	size_t len = 0;
 
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
-		const char *value = fact(env, shown[i].fact);
+		const char *value = perf_env_get(env, shown[i].fact);
 
 		if (value)
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%s",
@@ -62,7 +54,7 @@ static void put_side(FILE *file, const char *lead, const struct perf_env *env)
 /* What is typical of the instance type. */
 static void put_expected(FILE *file, const struct perf_env *env)
 {
-	const char *type = fact(env, "instance_type");
+	const char *type = perf_env_get(env, "instance_type");
 	const struct host_instance *expect = type ? host_instance_find(type) : NULL;
 
 	if (!expect)
