@@ -21,6 +21,10 @@
  *   copy even if the peer is lost or cut off meanwhile. A copy that fails ends its transfer with
  *   -WEFT_EGPU and the driver's name for the error; weft_result.provider_error is its number.
  *
+ * Among several NICs small transfers take one near the GPU (below the same PCI switch, else in the
+ * same node) while it is free, large ones all; libhwloc is needed to know, and asked when memory of
+ * a GPU is first registered, up to half a second.
+ *
  * What kernels write is sent as it is when weft_submit() is called, or later: synchronize before.
  * weft's streams wait for no stream of the program. The CUDA context of the memory must outlive the
  * region. Memory whose contents the driver moves (managed) is always copied.

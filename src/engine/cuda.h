@@ -58,6 +58,7 @@ enum cuda_attribute {
 /* What weft does without where a driver is older; NULL then. */
 #define CUDA_CALLS_OPTIONAL(X) \
 	X(cuGetErrorName, (int result, const char **name)) \
+	X(cuDeviceGetPCIBusId, (char *text, int len, int device)) \
 	X(cuPointerSetAttribute, (const void *value, int attribute, uint64_t address)) \
 	X(cuMemGetHandleForAddressRange, \
 	  (void *handle, uint64_t address, size_t len, int type, unsigned long long flags))

@@ -210,6 +210,7 @@ struct gpu_region_now {
 	uint64_t next, len;
 	bool found;
 	int ordinal;
+	uint32_t near;
 	uint8_t reach[WIRE_WAYS_MAX];
 };
 
@@ -230,6 +231,7 @@ static int get_next_gpu_region(struct weft *weft, void *arg)
 		now->next = region->slot;
 		now->len = region->len;
 		now->ordinal = region->gpu->ordinal;
+		now->near = region->near;
 		memcpy(now->reach, region->gpu->reach, sizeof(now->reach));
 		break;
 	}
@@ -244,6 +246,9 @@ static void say_gpu_region(struct dump *dump, const struct weft *weft,
 	snprintf(dump->prefix, sizeof(dump->prefix), "region.%llu.", (unsigned long long)now->next);
 	say_number(dump, "gpu", (uint64_t)now->ordinal);
 	say_number(dump, "bytes", now->len);
+	for (i = 0; i < weft->rail_count; i++)
+		if (now->near >> i & 1)
+			say(dump, "near_rail %u", i);
 	for (i = 0; i < weft->way_count; i++)
 		say(dump, "by.%s %s", weft->ways[i].provider->name, gpu_reach_name(now->reach[i]));
 }

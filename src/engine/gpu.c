@@ -69,6 +69,7 @@ int gpu_open(struct weft *weft, const struct weft_opts *opts)
 		return err_set(-ENOMEM, "out of memory");
 	list_init(&gpu->contexts);
 	list_init(&gpu->regions);
+	list_init(&gpu->places);
 	gpu->mode = opts->gpus;
 	gpu->staging_bytes = opts->staging_bytes ? opts->staging_bytes : STAGING_DEFAULT;
 	weft->gpu = gpu;
@@ -164,6 +165,7 @@ void gpu_close(struct weft *weft)
 	if (!gpu)
 		return;
 	stage_free_pool(weft);
+	gpu_forget_places(gpu);
 	cuda_close(&gpu->cuda);
 	mem_free(gpu);
 	weft->gpu = NULL;

@@ -50,12 +50,19 @@ struct gpu_region {
 	char why[WIRE_WAYS_MAX][GPU_WHY_MAX];
 };
 
+/* Which rails are near a GPU, found out when memory of it is first registered. */
+struct gpu_place {
+	struct list link; /* in gpu->places */
+	int ordinal;
+	uint32_t near; /* a bit for each rail, as near_rails() */
+};
+
 struct gpu {
 	struct cuda cuda;
 	uint32_t mode; /* enum weft_gpus */
 	bool useless;  /* the driver's library is there and lacks what is needed */
 	uint64_t changes;
-	struct list contexts, regions;
+	struct list contexts, regions, places;
 	struct stage_pool *pool; /* NULL: nothing was copied yet */
 	uint64_t staging_bytes;
 	uint32_t copies; /* under way */
@@ -78,6 +85,15 @@ int gpu_failed(const struct gpu *gpu, int result, const char *call, int ordinal)
 /* --- gpu_context.c --- */
 int gpu_context_get(struct weft *weft, const struct gpu_region *region, struct gpu_context **ret);
 void gpu_context_put(struct weft *weft, struct gpu_context *context);
+
+/* --- gpu_near.c --- */
+/*
+ * Sets region->near of a new region in a GPU's memory: the rails whose devices are nearest to the
+ * GPU. On the thread that registers, not the owner: for the first region of a GPU it takes a
+ * picture of the machine, which lasts up to half a second.
+ */
+void gpu_locate(struct weft_region *region);
+void gpu_forget_places(struct gpu *gpu);
 
 /* --- gpu_region.c --- */
 /* As pin_take() and pin_give(), for a region with gpu set. */

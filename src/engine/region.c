@@ -49,7 +49,8 @@ static int register_region(struct weft *weft, void *arg)
 		unpin(region);
 		return rc;
 	}
-	region->near = near_rails(weft, region->base);
+	if (!region->gpu)
+		region->near = near_rails(weft, region->base);
 	weft->stats.regions++;
 	return 0;
 }
@@ -78,6 +79,8 @@ int weft_register(struct weft *weft, void *base, size_t len, uint32_t access,
 		mem_free(region);
 		return rc;
 	}
+	if (region->gpu)
+		gpu_locate(region);
 	*ret = region;
 	return 0;
 }

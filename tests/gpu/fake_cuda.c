@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -106,6 +107,20 @@ EXPORT int cuDeviceGet(int *device, int ordinal)
 	fake_enter();
 	*device = ordinal;
 	return fake_leave(ordinal ? INVALID_VALUE : SUCCESS);
+}
+
+EXPORT int cuDeviceGetPCIBusId(char *text, int len, int device);
+EXPORT int cuDeviceGetPCIBusId(char *text, int len, int device)
+{
+	uint64_t place;
+
+	(void)device;
+	fake_enter();
+	place = fake_knobs[FAKE_PLACE];
+	if (place)
+		snprintf(text, (size_t)len, "0000:%02X:%02X.0", (unsigned)(place >> 8 & 255),
+			 (unsigned)(place & 31));
+	return fake_leave(place ? SUCCESS : INVALID_VALUE);
 }
 
 EXPORT int cuDevicePrimaryCtxRetain(void **context, int device);

@@ -22,6 +22,7 @@ enum fake_cuda_knob {
 	FAKE_FAIL_REGISTER, /* cuMemHostRegister answers this */
 	FAKE_NO_CONTEXT,    /* 1: memory belongs to no context */
 	FAKE_MANAGED,       /* 1: memory counts as managed */
+	FAKE_PLACE,         /* PCI address, bus << 8 | device; 0: cuDeviceGetPCIBusId fails */
 	FAKE_HOLD,          /* 1: no copy ends, until a stream is synchronized */
 	FAKE_KNOBS,
 };

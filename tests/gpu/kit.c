@@ -7,6 +7,7 @@
 #include <string.h>
 
 struct kit_driver kit_cuda;
+uint32_t kit_rails;
 
 /* The program, not weft, loads the driver: as programs that use CUDA do. */
 bool kit_load(bool start)
@@ -103,6 +104,7 @@ static struct weft *open_engine(const char *provider, const char *devices)
 		.provider = provider,
 		.devices = devices,
 		.bind_addr = strcmp(provider, "tcp") == 0 ? "127.0.0.1" : NULL,
+		.rails = kit_rails,
 		.staging_bytes = KIT_STAGING,
 	};
 	struct weft *weft = NULL;

@@ -35,6 +35,8 @@ struct kit_driver {
 };
 
 extern struct kit_driver kit_cuda;
+/* weft_opts.rails of what kit_open() opens. */
+extern uint32_t kit_rails;
 
 /* Loads the driver: FAKE_CUDA names the stand-in's file, else libcuda.so.1. False: there is none,
  * which has been said. start: cuInit() too, and a context. */
