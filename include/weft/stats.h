@@ -65,6 +65,34 @@ struct weft_stats {
 /* The engine's counters as they are now. stats->size must be set. -EINVAL. */
 WEFT_API int weft_stats(struct weft *weft, struct weft_stats *stats);
 
+/* clang-format off */
+/* Counters of one peer, over all of its rails: X(name, text). */
+#define WEFT_PEER_COUNTER_MAP(X) \
+	X(writes_done, "WRITE transfers done") \
+	X(reads_done, "READ transfers done") \
+	X(bytes_written, "bytes of WRITEs done") \
+	X(bytes_read, "bytes of READs done") \
+	X(failed, "transfers failed") \
+	X(cancelled, "transfers cancelled") \
+	X(deadline, "transfers ended by their deadline") \
+	X(messages_sent, "messages sent") \
+	X(messages_received, "messages received") \
+	X(messages_moved, "messages sent again on another path after theirs had failed") \
+	X(messages_repeated, "messages that came a second time, not counted above") \
+	X(pieces_moved, "operations posted again on another path after theirs had failed") \
+	X(paths_failed, "times that a path failed while others worked")
+/* clang-format on */
+
+struct weft_peer_stats {
+	size_t size;
+#define WEFT_COUNTER_FIELD(name, text) uint64_t name;
+	WEFT_PEER_COUNTER_MAP(WEFT_COUNTER_FIELD)
+#undef WEFT_COUNTER_FIELD
+};
+/* The counters of a peer since its handle came to be, sleep included; what was refused before
+ * posting counts for the engine only. stats->size must be set. -EINVAL. */
+WEFT_API int weft_peer_stats(const struct weft_peer *peer, struct weft_peer_stats *stats);
+
 /* How often a code came up in an engine. */
 struct weft_error_count {
 	size_t size;

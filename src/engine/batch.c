@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "engine/count.h"
 #include "engine/engine.h"
 
 #define BATCH_CAPACITY_MAX 1048576u
@@ -183,28 +184,25 @@ void batch_start(struct weft_batch *batch, uint64_t now_ns)
 		batch_end(batch);
 }
 
-static void count_end(struct weft_stats *stats, const struct transfer *transfer, int state)
+static void count_end(const struct transfer *transfer, int state)
 {
-	if (state == WEFT_DONE && transfer->kind == OP_WRITE) {
-		stats->writes_done++;
-		stats->bytes_written += transfer->len;
-	} else if (state == WEFT_DONE) {
-		stats->reads_done++;
-		stats->bytes_read += transfer->len;
-	} else if (state == WEFT_FAILED) {
-		stats->failed++;
-	} else if (state == WEFT_CANCELLED) {
-		stats->cancelled++;
-	} else if (state == WEFT_DEADLINE) {
-		stats->deadline++;
-	}
+	struct weft_peer *peer = transfer->remote->peer;
+
+	if (state == WEFT_DONE)
+		count_done(peer, transfer->kind, 1, transfer->len);
+	else if (state == WEFT_FAILED)
+		COUNT(peer, failed);
+	else if (state == WEFT_CANCELLED)
+		COUNT(peer, cancelled);
+	else if (state == WEFT_DEADLINE)
+		COUNT(peer, deadline);
 }
 
 void batch_transfer_ended(struct weft_batch *batch, struct transfer *transfer)
 {
 	int state = atomic_load_explicit(&transfer->state, memory_order_relaxed);
 
-	count_end(&batch->weft->stats, transfer, state);
+	count_end(transfer, state);
 	batch->weft->submitted--;
 	if (state != WEFT_DONE)
 		errors_transfer(&batch->weft->errors, transfer->error);

@@ -130,6 +130,7 @@ struct peer_state_now {
 	uint64_t next;
 	bool found, told; /* told: next is beyond one that was there */
 	struct weft_peer_info info;
+	struct weft_peer_stats stats;
 	struct smallhist latency[OP_KINDS];
 	struct weft_path_info paths[ENGINE_RAILS_MAX];
 };
@@ -161,6 +162,7 @@ static int get_next_peer(struct weft *weft, void *arg)
 		return 0;
 	now->next = peer->slot;
 	info_peer(peer, &now->info);
+	info_peer_stats(peer, &now->stats);
 	for (i = 0; i < OP_KINDS; i++)
 		now->latency[i] = *smallruns_hist(&peer->latency[i]);
 	for (i = 0; i < now->info.rails; i++)
@@ -197,6 +199,9 @@ static void say_peer(struct dump *dump, const struct peer_state_now *now)
 	say_number(dump, "rails_usable", info->rails_usable);
 	say_number(dump, "in_flight", info->in_flight);
 	say_number(dump, "quarantined", info->quarantined);
+#define SAY_COUNTER(name, text) say_number(dump, #name, now->stats.name);
+	WEFT_PEER_COUNTER_MAP(SAY_COUNTER)
+#undef SAY_COUNTER
 	for (i = 0; i < OP_KINDS; i++) {
 		latency = latency_of(&now->latency[i]);
 		say_latency(dump, kinds[i], &latency);

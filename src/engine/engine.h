@@ -260,8 +260,11 @@ struct weft_peer {
 	_Atomic(void *) data;
 	struct sequence_out sent;
 	struct sequence_in came;
-	struct smallruns *latency; /* OP_KINDS, of transfers done, ns from submit to end */
-	struct list use;           /* connected: in weft->awake, the least lately used first */
+	struct smallruns *latency;    /* OP_KINDS, of transfers done, ns from submit to end */
+	uint64_t slept[OP_KINDS];     /* of latency's counts, what sleep has taken away */
+	uint64_t bytes[OP_KINDS];     /* of transfers done */
+	struct weft_peer_stats stats; /* but for what is done: latency, slept, bytes */
+	struct list use;              /* connected: in weft->awake, the least lately used first */
 	uint64_t used_ns;
 	struct wire_way *address; /* where it is met again; NULL: it is never let go */
 	enum peer_rest rest;
@@ -323,7 +326,10 @@ struct weft {
 	uint64_t next_deadline_ns, next_pid_check_ns;
 	uint32_t steps;
 	int pid_epoll;
-	struct weft_stats stats;
+	struct weft_stats stats; /* but for what is done */
+	struct {
+		uint64_t count, bytes;
+	} done[OP_KINDS];
 	struct error_table errors;
 	struct smallhist latency[OP_KINDS]; /* of peers that are no more */
 	uint64_t submitted;                 /* transfers not ended */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "engine/count.h"
 #include "engine/stage.h"
 #include "transport/context.h"
 
@@ -49,7 +50,7 @@ static bool move_piece(struct transfer *transfer, const struct flight *flight)
 	again->next = transfer->again;
 	transfer->again = again;
 	transfer->moves++;
-	peer->weft->stats.pieces_moved++;
+	COUNT(peer, pieces_moved);
 	if (transfer->queued == QUEUED_NOT) {
 		list_add_head(&peer->queue, &transfer->link);
 		transfer->queued = QUEUED_ENTRY;

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/likely.h"
+#include "engine/count.h"
 #include "engine/engine.h"
 #include "engine/plan.h"
 
@@ -291,17 +292,6 @@ struct ending {
 	uint8_t kind;
 };
 
-static inline void count_done(struct weft_stats *stats, const struct ending *ending, uint64_t bytes)
-{
-	if (ending->kind == OP_WRITE) {
-		stats->writes_done += ending->count;
-		stats->bytes_written += bytes;
-	} else {
-		stats->reads_done += ending->count;
-		stats->bytes_read += bytes;
-	}
-}
-
 /* What was put off until they all have ended. */
 static inline void account_ended(struct weft *weft, struct rail *rail, const struct ending *ending,
 				 uint64_t bytes)
@@ -323,7 +313,7 @@ static inline void account_ended(struct weft *weft, struct rail *rail, const str
 	ending->region->flights -= n;
 	remote->flights -= n;
 	remote->active -= n;
-	count_done(&weft->stats, ending, bytes);
+	count_done(peer, ending->kind, n, bytes);
 	weft->stats.in_flight -= n;
 	weft->submitted -= n;
 	flight_count(&batch->outstanding, -(int)n);

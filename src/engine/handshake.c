@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "engine/count.h"
 #include "engine/engine.h"
 
 void peer_hello(struct weft_peer *peer)
@@ -198,7 +199,7 @@ static int got_data(struct weft_peer *peer, const void *data, size_t len)
 			return rc;
 	}
 	peer->handed = true;
-	weft->stats.messages_received++;
+	COUNT(peer, messages_received);
 	if (!weft->on_message)
 		return queue_message(peer, data, len);
 	weft->on_message(weft->ctx, peer, data, len);
@@ -307,7 +308,7 @@ static int dispatch(struct weft *weft, struct rail *rail, const void *data, size
 	if (!peer || peer->token != head.token)
 		return farewell_answer(weft, rail, &head) ? 0 : -WEFT_EMESSAGE;
 	if (wire_is_numbered(head.type) && !sequence_is_new(&peer->came, head.number)) {
-		weft->stats.messages_repeated++;
+		COUNT(peer, messages_repeated);
 		return 0;
 	}
 	rc = heard(peer, &head, payload, len);

@@ -15,6 +15,10 @@ static int get_stats(struct weft *weft, void *arg)
 	stats->peers = weft->peer_count;
 	stats->peers_asleep = weft->asleep_count;
 	stats->submitted = weft->submitted;
+	stats->writes_done = weft->done[OP_WRITE].count;
+	stats->bytes_written = weft->done[OP_WRITE].bytes;
+	stats->reads_done = weft->done[OP_READ].count;
+	stats->bytes_read = weft->done[OP_READ].bytes;
 	stats->refused = atomic_load_explicit(&weft->refused, memory_order_relaxed);
 	return 0;
 }
@@ -128,6 +132,40 @@ int weft_peer_info(const struct weft_peer *peer, struct weft_peer_info *info)
 	int rc = engine_run(peer->weft, get_peer, &query);
 
 	return rc ? rc : sized_out(info, &ours, sizeof(ours), "weft_peer_info");
+}
+
+void info_peer_stats(struct weft_peer *peer, struct weft_peer_stats *stats)
+{
+	*stats = peer->stats;
+	stats->size = sizeof(*stats);
+	stats->writes_done = latency_count(peer, OP_WRITE);
+	stats->bytes_written = peer->bytes[OP_WRITE];
+	stats->reads_done = latency_count(peer, OP_READ);
+	stats->bytes_read = peer->bytes[OP_READ];
+}
+
+struct peer_stats_query {
+	struct weft_peer *peer;
+	struct weft_peer_stats *stats;
+};
+
+static int get_peer_stats(struct weft *weft, void *arg)
+{
+	struct peer_stats_query *query = arg;
+
+	(void)weft;
+	info_peer_stats(query->peer, query->stats);
+	return 0;
+}
+
+int weft_peer_stats(const struct weft_peer *peer, struct weft_peer_stats *stats)
+{
+	struct weft_peer_stats ours;
+	/* As for latencies: the handle is const to the caller only. */
+	struct peer_stats_query query = { .peer = (struct weft_peer *)peer, .stats = &ours };
+	int rc = engine_run(peer->weft, get_peer_stats, &query);
+
+	return rc ? rc : sized_out(stats, &ours, sizeof(ours), "weft_peer_stats");
 }
 
 void info_path(const struct weft_peer *peer, uint32_t index, struct weft_path_info *info)

@@ -13,10 +13,20 @@ struct latency_query {
 
 void latency_keep(struct weft_peer *peer)
 {
+	const struct smallhist *hist;
 	uint32_t kind;
 
-	for (kind = 0; peer->latency && kind < OP_KINDS; kind++)
-		smallhist_merge(&peer->weft->latency[kind], smallruns_hist(&peer->latency[kind]));
+	for (kind = 0; peer->latency && kind < OP_KINDS; kind++) {
+		hist = smallruns_hist(&peer->latency[kind]);
+		smallhist_merge(&peer->weft->latency[kind], hist);
+		peer->slept[kind] += hist->count;
+	}
+}
+
+uint64_t latency_count(struct weft_peer *peer, uint32_t kind)
+{
+	return peer->slept[kind] +
+	       (peer->latency ? smallruns_hist(&peer->latency[kind])->count : 0);
 }
 
 struct weft_latency latency_of(const struct smallhist *hist)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "engine/count.h"
 #include "engine/engine.h"
 
 struct notify {
@@ -19,6 +20,7 @@ static int notify(struct weft *weft, void *arg)
 	struct weft_peer *peer = n->peer;
 	int state = peer_state(peer), rc;
 
+	(void)weft;
 	if (state == PEER_DEAD)
 		return err_set(-WEFT_EPEERGONE, "%s", weft_strerror(peer->reason));
 	if (state == PEER_CONNECTING || state == PEER_ASLEEP) {
@@ -33,7 +35,7 @@ static int notify(struct weft *weft, void *arg)
 		return err_set(rc, "message over %s", peer->way->provider->name);
 	}
 	idle_used(peer);
-	weft->stats.messages_sent++;
+	COUNT(peer, messages_sent);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "engine/count.h"
 #include "engine/engine.h"
 
 /* In an outbox: the payload is a whole message that was lost. */
@@ -260,7 +261,7 @@ static void send_again(struct weft_peer *peer, const struct event *event, uint32
 		return;
 	out->kind = (uint8_t)kind;
 	out->number = cookie_number(peer, event->cookie);
-	peer->weft->stats.messages_moved++;
+	COUNT(peer, messages_moved);
 	path_failed(peer, path, event->error);
 }
 

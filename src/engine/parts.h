@@ -6,8 +6,10 @@
 #include "engine/engine.h"
 
 /* --- latency.c --- */
-/* The peer is about to be freed: the engine keeps what was measured. */
+/* The peer is about to lose what was measured: the engine keeps it. */
 void latency_keep(struct weft_peer *peer);
+/* Transfers of a kind that were done with a peer, those before it slept included. */
+uint64_t latency_count(struct weft_peer *peer, uint32_t kind);
 /* What weft_latency() and its like tell of a histogram. */
 struct weft_latency latency_of(const struct smallhist *hist);
 
@@ -15,6 +17,7 @@ struct weft_latency latency_of(const struct smallhist *hist);
 /* "device" and so on, enum weft_rdma. */
 const char *rdma_name(uint32_t by);
 void info_peer(const struct weft_peer *peer, struct weft_peer_info *info);
+void info_peer_stats(struct weft_peer *peer, struct weft_peer_stats *stats);
 void info_path(const struct weft_peer *peer, uint32_t index, struct weft_path_info *info);
 
 /* --- arrival.c --- */

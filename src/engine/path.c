@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "engine/count.h"
 #include "engine/engine.h"
 
 #define PROBE_FIRST_NS (50 * NSEC_PER_MSEC)
@@ -89,7 +90,7 @@ bool path_failed(struct weft_peer *peer, uint32_t i, int reason)
 		return true;
 	go_down(peer, i, reason, clock_ns());
 	path->failures++;
-	peer->weft->stats.paths_failed++;
+	COUNT(peer, paths_failed);
 	engine_log(peer->weft, WEFT_LOG_WARN,
 		   "peer %u (pid %u): path %u over %s failed: %s; %u of %u left", peer->slot,
 		   peer->pid, i, rail->limits.device, rail->ops->explain(rail->port),

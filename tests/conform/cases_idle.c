@@ -100,6 +100,14 @@ static void idle_peers_come_back(const struct conform *c)
 			check(weft_peer_data(peers[i]) == &peers[i]);
 			check_int(net_peer_info(peers[i]).asleep, 0);
 		}
+	/* What was counted is not lost with what sleep lets go. */
+	for (int i = 1; i < MANY; i++) {
+		struct weft_peer_stats stats = { .size = sizeof(stats) };
+
+		check_ok(weft_peer_stats(peers[i], &stats));
+		check_int(stats.writes_done, 4);
+		check_int(stats.bytes_written, 4 * (uint64_t)LEN);
+	}
 	/* The other way too, by those that have no limit of their own. */
 	for (int i = 1; i < MANY; i++)
 		write_to(&crowd, i, 0, ++seed);

@@ -100,6 +100,50 @@ static void every_transfer_done_is_measured(const struct conform *c)
 	pair_close(&p);
 }
 
+static struct weft_peer_stats peer_counters(const struct weft_peer *peer)
+{
+	struct weft_peer_stats stats = { .size = sizeof(stats) };
+
+	check_ok(weft_peer_stats(peer, &stats));
+	return stats;
+}
+
+/* With one peer its counters are the engine's; the other side counts only what has come. */
+static void each_peer_is_counted(const struct conform *c)
+{
+	struct weft_peer_stats ours, few = { .size = 2 * sizeof(uint64_t) };
+	struct weft_stats all;
+	struct weft_batch *batch;
+	struct weft_peer *peer;
+	struct pair p;
+
+	pair_open(&p, c, LEN);
+	peer = weft_remote_peer(p.to_b);
+	move_some(&p, false, 64, 5);
+	move_some(&p, true, LEN, 2);
+	batch = net_batch(p.a, 1);
+	check_int(weft_batch_write(batch, p.region_a, 0, p.to_b, 0, 64, 0, 0), 0);
+	check_ok(weft_submit(batch, 0));
+	net_finish(&p.net, batch);
+	check_ok(weft_notify(peer, "hello", 5));
+	until(&p.net, net_stats(p.b).messages_received == 1);
+	ours = peer_counters(peer);
+	all = net_stats(p.a);
+	check_int(ours.writes_done, all.writes_done);
+	check_int(ours.bytes_written, all.bytes_written);
+	check_int(ours.reads_done, 2);
+	check_int(ours.bytes_read, 2 * (uint64_t)LEN);
+	check_int(ours.deadline, all.deadline);
+	check_int(ours.writes_done + ours.deadline, 6);
+	check_int(ours.messages_sent, 1);
+	check_int(ours.messages_received + ours.failed + ours.cancelled, 0);
+	check_ok(weft_peer_stats(peer, &few));
+	check_int(few.writes_done, ours.writes_done);
+	check_rc(weft_peer_stats(peer, &(struct weft_peer_stats){ 0 }), -EINVAL);
+	weft_batch_close(batch);
+	pair_close(&p);
+}
+
 /* Of a peer that is no more the engine keeps what it has measured. */
 static void a_peer_that_left_stays_measured(const struct conform *c)
 {
@@ -302,6 +346,7 @@ static void every_peer_is_told(const struct conform *c)
 }
 
 const struct conform_case cases_stats[] = {
+	{ "each_peer_is_counted", each_peer_is_counted, 0 },
 	{ "every_transfer_done_is_measured", every_transfer_done_is_measured, 0 },
 	{ "a_peer_that_left_stays_measured", a_peer_that_left_stays_measured, 0 },
 	{ "delays_are_seen", delays_are_seen, NEEDS_SCRIPT },
