@@ -412,13 +412,15 @@ static bool held_launch(struct emu_srd *srd, struct emu_flow *flow, uint32_t seq
 	return true;
 }
 
-/* Emits what is due or has been overtaken by enough. New entries may be added at the end meanwhile.
- */
+/* Emits what is due or has been overtaken by enough, and leaves the timer set for the soonest that
+ * waits. New entries may be added at the end meanwhile. */
 void emit_held(struct emu_srd *srd, uint64_t now)
 {
 	uint64_t due = EMU_NEVER;
 	uint32_t i = 0, end = srd->held_count;
 
+	if (end && now < srd->held_due)
+		srd_timer(srd, srd->held_due);
 	if (!end || (now < srd->held_due && !srd->overtaken))
 		return;
 	while (i < end && i < srd->held_count) {
