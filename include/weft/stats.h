@@ -128,6 +128,10 @@ struct weft_rail_info {
 	uint32_t numa_node;  /* where the device is; the first, where it is near several */
 	uint32_t addresses;  /* of peers, in the provider's table; shm's stay until the engine
 				closes,  and so do efa's where the device lacks a kind of RDMA */
+	int32_t reason;      /* 0: it works; else it broke with that code: its completion queue
+			      * could not be read, say. It is closed and stays so; what was on it
+			      * went by the other rails, where there are any */
+	char why[160];       /* in the provider's words; "": it works */
 };
 /* Rail index 0.. of the engine; -ENOENT past the last. */
 WEFT_API int weft_rail(struct weft *weft, uint32_t index, struct weft_rail_info *info);

@@ -148,6 +148,21 @@ static void put_rail_info(FILE *out, const struct figures *figures)
 	}
 }
 
+static void put_rail_broken(FILE *out, const struct figures *figures)
+{
+	const struct weft_rail_info *rail;
+	char index[16];
+
+	metric_head(out, METRIC_rail_broken);
+	for (uint32_t i = 0; i < figures->rail_count; i++) {
+		rail = &figures->rails[i];
+		snprintf(index, sizeof(index), "%u", i);
+		const char *values[] = { index, rail->provider, rail->device };
+
+		metric_u64(out, METRIC_rail_broken, values, rail->reason != 0);
+	}
+}
+
 int figures_metrics(void *opts, FILE *out)
 {
 	const char *build[] = { "weft serve", WEFT_VERSION, weft_libfabric_version() };
@@ -166,6 +181,7 @@ int figures_metrics(void *opts, FILE *out)
 	PUT_ERRORS(error_refused, refused);
 #undef PUT_ERRORS
 	put_rail_info(out, &figures);
+	put_rail_broken(out, &figures);
 #define PUT_RAILS(id, field) \
 	put_rails(out, &figures, METRIC_##id, offsetof(struct weft_rail_info, field))
 	PUT_RAILS(rail_posted, posted);
@@ -226,6 +242,7 @@ static void json_lists(struct json *json, const struct figures *figures)
 		json_u64(json, "errors", figures->rails[i].errors);
 		json_u64(json, "bytes", figures->rails[i].bytes);
 		json_u64(json, "in_flight", figures->rails[i].in_flight);
+		json_string(json, "broken", figures->rails[i].why);
 		json_object_end(json);
 	}
 	json_array_end(json);

@@ -121,6 +121,8 @@ static void say_rail(struct dump *dump, struct weft *weft, uint32_t index)
 	say_number(dump, "depth", info.depth);
 	say_number(dump, "inject", info.inject);
 	say_number(dump, "addresses", info.addresses);
+	say_text(dump, "reason", info.reason ? weft_error_name(info.reason) : "");
+	say_text(dump, "why", info.why);
 	say_latency(dump, "latency", &latency);
 	nic_counters(weft->rails[index].limits.nic, say_nic, dump);
 }

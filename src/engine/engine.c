@@ -172,7 +172,7 @@ static void shut_rails(struct weft *weft)
 	uint32_t i;
 
 	for (i = 0; i < weft->rail_count; i++)
-		if (weft->rails[i].ops->shut)
+		if (weft->rails[i].port && weft->rails[i].ops->shut)
 			weft->rails[i].ops->shut(weft->rails[i].port);
 }
 
@@ -396,6 +396,7 @@ void weft_close(struct weft *weft)
 		list_entry(link, struct weft_batch, link), WEFT_CANCELLED, -WEFT_ECANCELLED);
 	batch_run_callbacks(weft);
 	drain(weft);
+	rail_close_wait(weft);
 	gpu_quiet(weft);
 	free_peers(&weft->peers);
 	free_peers(&weft->asleep);

@@ -25,9 +25,11 @@
 #include "base/pool.h"
 #include "base/ring.h"
 #include "base/smallhist.h"
+#include "engine/doubt.h"
 #include "engine/errors.h"
 #include "engine/farewell.h"
 #include "engine/pin.h"
+#include "engine/rail.h"
 #include "engine/sequence.h"
 #include "engine/wire.h"
 #include "transport/transport.h"
@@ -39,35 +41,6 @@
 #define PEER_OUTBOX_MAX      65536u /* control messages that wait for room */
 #define ARRIVAL_SLOTS_MAX    65536u
 #define ARRIVAL_GENERATIONS  4096u
-
-struct rail {
-	struct weft *weft;
-	const struct provider *provider;
-	const struct transport *ops;
-	struct port *port;
-	struct port_limits limits;
-	uint32_t index; /* in weft->rails */
-	uint32_t depth, in_flight;
-	uint64_t queued_bytes;
-	uint32_t quiet_polls;
-	uint64_t posted, done, errors, bytes;
-	struct smallruns latency; /* of operations done, ns from post to completion */
-	int broken;               /* the code it failed with */
-	struct list spent;        /* flights that failed and may be reported again */
-	uint8_t addr[PORT_ADDRESS_MAX];
-	size_t addr_len;
-	int numa;         /* the system's number of its node; -1: not known */
-	uint64_t longest; /* registration that its device takes; UINT64_MAX: not known; 0: not
-			   * asked. See pin_shift.h */
-};
-
-/* The rails of one provider: weft->rails[first] .. [first + count - 1]. */
-struct way {
-	const struct provider *provider;
-	uint32_t first, count;
-	uint32_t met;   /* peers that were reached by it, ever */
-	uint64_t whole; /* a transfer of up to so many bytes is one piece, whichever rails work */
-};
 
 /* One posted operation. ctx first: events lead back to it. While it belongs to a run (flight_run.c)
  * only the first five are set; flight_leave_run() sets the others. */
@@ -206,9 +179,13 @@ enum peer_rest {
 struct path {
 	uint64_t dest; /* the port's */
 	bool has_dest;
-	bool down;    /* nothing is posted to it; probe_ns says when it is asked again */
+	bool down;    /* nothing is posted to it; probe_ns says when it is asked again: never, where
+		       * it has no dest */
 	bool probing; /* a PING is under way */
+	uint8_t far;  /* the peer's rail at the other end */
+	uint8_t turn; /* how often that has changed: path_turn() */
 	int reason;
+	uint64_t turned_ns;
 	uint64_t probe_ns, pause_ns;
 	uint64_t failures;
 };
@@ -270,9 +247,10 @@ struct weft_peer {
 	enum peer_rest rest;
 	uint8_t rest_heard; /* REST or RESTED, until all that was sent before has come; 0: none */
 	uint32_t rest_number;
-	bool handed;   /* the user may have its handle */
-	bool unplaced; /* there were WRITEs whose end did not mean placed */
-	uint32_t paths_down;
+	bool handed;                     /* the user may have its handle */
+	bool unplaced;                   /* there were WRITEs whose end did not mean placed */
+	uint32_t paths_down, paths_lost; /* lost: of those that are down, for good */
+	struct doubt doubt;
 	struct path paths[]; /* way->count */
 };
 
@@ -297,7 +275,7 @@ struct weft {
 	struct way ways[WIRE_WAYS_MAX];
 	uint32_t way_count;
 	struct rail *rails;
-	uint32_t rail_count;
+	uint32_t rail_count, rails_closing;
 	struct pool flights;
 	struct flight **spare; /* of them, not in use: the last one given back is the next taken */
 	uint32_t spare_count;

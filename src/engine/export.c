@@ -15,8 +15,8 @@ static void describe_way(const struct weft *weft, const struct way *way, struct 
 	ret->rail_count = (uint8_t)way->count;
 	for (i = 0; i < way->count; i++) {
 		rail = way_rail(weft, way, i);
-		ret->rails[i].addr_len = (uint8_t)rail->addr_len;
-		memcpy(ret->rails[i].addr, rail->addr, rail->addr_len);
+		ret->rails[i].addr_len = rail->broken ? 0 : (uint8_t)rail->addr_len;
+		memcpy(ret->rails[i].addr, rail->addr, ret->rails[i].addr_len);
 		ret->rails[i].base = 0;
 		ret->rails[i].key = 0;
 	}

@@ -4,7 +4,8 @@
  * When a path works again it still takes us for a peer, and what it sends shows a slot and a token
  * that nobody has any more. So its record is kept for a while, and whoever shows them is told
  * FORGOTTEN, with what it showed: that names the peer on its side whatever it is called by now.
- * Nothing is sent to a peer that does not speak first, since most have died.
+ * Nothing is sent to a peer that does not speak first, since most have died; unless it is known to
+ * live (doubt.c).
  *
  * Invariant W1: weft->farewells counts the dead peers with farewell.until_ns.
  */
@@ -63,18 +64,31 @@ static void say(struct weft_peer *peer, uint32_t path, uint64_t now_ns)
 	struct rail *rail = way_rail(peer->weft, peer->way, path);
 	uint8_t bytes[WIRE_HEAD_BYTES], payload[64];
 	size_t len = sizeof(payload);
+	int rc;
 
 	peer->farewell.again_ns = 0;
 	memcpy(shown.id, peer->weft->id, WIRE_ID_BYTES);
+	if (!peer->paths[path].has_dest) /* it may have been met by a rail that broke */
+		path_redirect(peer, path);
 	if (!peer->paths[path].has_dest || rail->broken || wire_put_welcome(&shown, payload, &len))
 		return;
 	wire_put_head(&head, bytes);
-	if (rail->ops->send(rail->port, peer->paths[path].dest, bytes, sizeof(bytes), payload, len,
-			    cookie_farewell(peer, path)) < 0)
-		return; /* its next message asks again */
+	rc = rail->ops->send(rail->port, peer->paths[path].dest, bytes, sizeof(bytes), payload, len,
+			     cookie_farewell(peer, path));
+	if (rc < 0) { /* its next message asks again */
+		if (rc == -WEFT_EPEERGONE)
+			path_redirect(peer, path);
+		return;
+	}
 	peer->farewell.said_ns = now_ns;
 	if (peer->bell)
 		bell_posted(peer, now_ns);
+}
+
+void farewell_say(struct weft_peer *peer)
+{
+	if (peer->farewell.until_ns)
+		say(peer, path_first(peer), clock_ns());
 }
 
 static struct weft_peer *find(const struct weft *weft, uint32_t slot)
@@ -135,6 +149,7 @@ void farewell_sent(struct weft *weft, uint32_t slot, uint32_t path, int error)
 
 	if (!peer || !error)
 		return;
+	path_redirect(peer, path);
 	peer->farewell.path = (path + 1) % peer->way->count;
 	peer->farewell.again_ns = clock_ns() + peer->farewell.pause_ns;
 	if (peer->farewell.pause_ns < PAUSE_LAST_NS)

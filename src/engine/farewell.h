@@ -23,6 +23,8 @@ struct farewell {
 
 /* It has failed, and may not know that. */
 void farewell_owe(struct weft_peer *peer);
+/* It has failed, and lives: it is told without having asked. */
+void farewell_say(struct weft_peer *peer);
 /* It knows, or is no more. */
 void farewell_settled(struct weft_peer *peer);
 /* A message for nobody: true if its sender is one that was given up, and is told so. May release

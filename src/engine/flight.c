@@ -339,6 +339,8 @@ static uint32_t window(const struct weft_peer *peer)
 	uint32_t depth = 0, used = 0, share, i;
 
 	for (i = 0; i < peer->way->count; i++, rail++) {
+		if (rail->broken)
+			continue;
 		depth += rail->depth;
 		used += rail->in_flight;
 	}

@@ -86,6 +86,8 @@ void flight_pump_peer(struct weft_peer *peer);
 void flight_lose(struct weft *weft, struct flight *flight);
 /* The same, and the provider will not mention it any more. */
 void flight_forget(struct weft *weft, struct flight *flight);
+/* The port of its rail is closed, after it broke: it has ended, and goes another way if it can. */
+void flight_cut(struct weft *weft, struct flight *flight);
 /* Gives back records that nothing can be reported of any more. */
 void flight_reclaim(struct weft *weft, uint64_t now_ns);
 /* Why a transfer must not be posted (any more); 0: it may. */
@@ -98,7 +100,9 @@ static inline int flight_guard(const struct transfer *transfer)
 /* The peer's rail at the other end of path i. */
 static inline uint32_t flight_far_rail(const struct weft_remote *remote, uint32_t i)
 {
-	return i < remote->rail_count ? i : i % remote->rail_count;
+	uint32_t far = remote->peer->paths[i].far;
+
+	return far < remote->rail_count ? far : far % remote->rail_count;
 }
 /* enum op_flags of an operation. flags: the transfer's; last: nothing of that comes after it. */
 static inline uint8_t flight_op_flags(const struct weft_peer *peer, uint32_t flags, uint64_t len,

@@ -24,7 +24,7 @@ static void note_error(struct transfer *transfer, struct rail *rail, const struc
 	transfer->error = event->error;
 	transfer->provider_error = event->provider_error;
 	if (!batch->text[0])
-		snprintf(batch->text, sizeof(batch->text), "%s", rail->ops->explain(rail->port));
+		snprintf(batch->text, sizeof(batch->text), "%s", rail_explain(rail));
 	if (transfer->queued != QUEUED_NOT) /* what is not posted yet stays so */
 		flight_dequeue(transfer);
 }
@@ -40,7 +40,9 @@ static bool move_piece(struct transfer *transfer, const struct flight *flight)
 	struct again *again;
 
 	if (transfer_has_ended(transfer) || transfer->error || flight->imm ||
-	    !path_has_other(peer, path) || transfer->moves >= MOVES_MAX)
+	    transfer->moves >= MOVES_MAX)
+		return false;
+	if (!path_has_other(peer, path) && !path_turned(peer, path, flight->posted_ns))
 		return false;
 	again = mem_alloc(sizeof(*again));
 	if (!again)
@@ -95,7 +97,7 @@ static void retire(struct weft *weft, struct flight *flight, bool failed)
 {
 	struct rail *rail = flight->rail;
 
-	if (!failed || !rail->provider->errors_repeat) {
+	if (!failed || !rail->provider->errors_repeat || !rail->port) {
 		flight_reuse(weft, rail, flight);
 		return;
 	}
@@ -148,6 +150,7 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	struct weft_remote *remote;
 	struct weft_batch *batch;
 	struct weft_peer *peer;
+	uint64_t posted_ns = flight->posted_ns;
 	bool ended;
 
 	if (flight->run)
@@ -168,7 +171,8 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	if (event->error) {
 		rail->errors++;
 		errors_operation(&weft->errors, event->error);
-		if (event->error != -WEFT_EPEERGONE || !move_piece(transfer, flight))
+		if ((event->error != -WEFT_EPEERGONE && !rail->broken) ||
+		    !move_piece(transfer, flight))
 			note_error(transfer, rail, event);
 	} else {
 		rail->done++;
@@ -184,30 +188,18 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	if (!list_empty(&peer->queue))
 		peer_make_ready(peer);
 	remote_flight_ended(remote);
-	if (event->error == -WEFT_EPEERGONE)
+	if (event->error == -WEFT_EPEERGONE && !rail->broken &&
+	    !path_turned(peer, rail->index - peer->way->first, posted_ns))
 		path_failed(peer, rail->index - peer->way->first, -WEFT_EPEERGONE);
 	batch_released(batch);
 	peer_release(peer);
 }
 
-/* A rail that fails as a whole takes along the peers that live on it; the fabric is not left to
- * spin on it. */
-static void rail_broken(struct weft *weft, struct rail *rail, int error)
+void flight_cut(struct weft *weft, struct flight *flight)
 {
-	struct list *link, *after;
-	struct weft_peer *peer;
+	struct event event = { .kind = EVENT_DONE, .error = flight->rail->broken };
 
-	if (rail->broken)
-		return;
-	rail->broken = error;
-	engine_log(weft, WEFT_LOG_ERROR, "rail %u (%s) failed: %s", rail->index,
-		   rail->limits.device, rail->ops->explain(rail->port));
-	list_for_each_safe(link, after, &weft->peers)
-	{
-		peer = list_entry(link, struct weft_peer, link);
-		if (peer->way->provider == rail->provider)
-			peer_fail(peer, error);
-	}
+	flight_ended(weft, flight, &event);
 }
 
 void flight_event(struct weft *weft, struct rail *rail, const struct event *event)
@@ -230,7 +222,7 @@ void flight_event(struct weft *weft, struct rail *rail, const struct event *even
 		arrival_event(weft, event->imm);
 		break;
 	case EVENT_BROKEN:
-		rail_broken(weft, rail, event->error);
+		rail_break(rail, event->error);
 		break;
 	default:
 		break;

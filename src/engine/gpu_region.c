@@ -29,7 +29,8 @@ static void unpin_rails(struct weft_region *region, const struct way *way, uint3
 
 	for (i = 0; i < count; i++) {
 		rail = way_rail(region->weft, way, i);
-		rail->ops->unpin(rail->port, &region->pinned->pins[rail->index]);
+		if (rail->port)
+			rail->ops->unpin(rail->port, &region->pinned->pins[rail->index]);
 	}
 }
 
@@ -42,6 +43,8 @@ static int pin_rails(struct weft_region *region, const struct way *way,
 
 	for (i = 0; i < way->count; i++) {
 		rail = way_rail(region->weft, way, i);
+		if (!rail->port) /* broken */
+			continue;
 		rc = rail->ops->pin_gpu(rail->port, memory, region->access,
 					&region->pinned->pins[rail->index]);
 		if (rc) {

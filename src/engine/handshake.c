@@ -243,6 +243,12 @@ static int got_control(struct weft_peer *peer, const struct wire_head *head, con
 		if (grant.region < peer->way->count)
 			path_answered(peer, grant.region);
 		break;
+	case WIRE_BROKEN:
+		doubt_broken(peer, &grant, head->number);
+		break;
+	case WIRE_COUNTED:
+		doubt_counted(peer, head->number);
+		break;
 	case WIRE_REST:
 	case WIRE_RESTED:
 		return idle_heard(peer, head, &grant);
@@ -313,8 +319,11 @@ static int dispatch(struct weft *weft, struct rail *rail, const void *data, size
 	}
 	rc = heard(peer, &head, payload, len);
 	peer = map_get_ptr(&weft->peer_by_slot, head.slot);
-	if (peer)
+	if (peer) /* while a REST is awaited, it is not agreed to */
 		idle_continue(peer);
+	peer = map_get_ptr(&weft->peer_by_slot, head.slot);
+	if (peer)
+		doubt_continue(peer);
 	return rc;
 }
 

@@ -112,7 +112,8 @@ static bool takes_back(const struct weft_peer *peer)
 /* I1. What was sent without waiting for its end may come after a message on another rail. */
 static bool is_quiet(const struct weft_peer *peer)
 {
-	if (peer_state(peer) != PEER_CONNECTED || peer->paths_down || peer->lose_ns)
+	if (peer_state(peer) != PEER_CONNECTED || peer->paths_down != peer->paths_lost ||
+	    peer->lose_ns || peer->doubt.asked || peer->doubt.until_ns)
 		return false;
 	if (peer->transfers || peer->in_flight || !list_empty(&peer->queue) ||
 	    !list_empty(&peer->flights))
@@ -180,7 +181,9 @@ static void forget_everything(struct weft_peer *peer)
 	peer->part = NULL;
 	memset(&peer->sent, 0, sizeof(peer->sent));
 	memset(&peer->came, 0, sizeof(peer->came));
+	memset(&peer->doubt, 0, sizeof(peer->doubt));
 	memset(peer->paths, 0, peer->way->count * sizeof(peer->paths[0]));
+	peer->paths_down = peer->paths_lost = 0;
 	peer->remote_slot = WIRE_NO_SLOT;
 	peer->hello_ns = UINT64_MAX;
 	peer->hellos = 0;
@@ -308,6 +311,11 @@ int idle_heard(struct weft_peer *peer, const struct wire_head *head, const struc
 	peer->rest_heard = head->type;
 	peer->rest_number = head->number;
 	return 0;
+}
+
+void idle_refused(struct weft_peer *peer)
+{
+	heard_busy(peer);
 }
 
 void idle_continue(struct weft_peer *peer)

@@ -63,7 +63,9 @@ static int get_rail(struct weft *weft, void *arg)
 	info->inject = rail->limits.inject;
 	info->write_by = rail->limits.write_by;
 	info->read_by = rail->limits.read_by;
-	info->addresses = rail->ops->addresses ? rail->ops->addresses(rail->port) : 0;
+	info->addresses = rail->port && rail->ops->addresses ? rail->ops->addresses(rail->port) : 0;
+	info->reason = rail->broken;
+	memcpy(info->why, rail->why, sizeof(info->why));
 	info->numa_known = rail->numa >= 0;
 	info->numa_node = rail->numa >= 0 ? (uint32_t)rail->numa : 0;
 	return 0;

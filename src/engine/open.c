@@ -128,6 +128,7 @@ static int open_rail(struct plan_open *plan, const struct provider *p, const cha
 	rail->weft = weft;
 	rail->provider = p;
 	rail->ops = p->transport;
+	rail->close_apart = p->close_waits;
 	rail->index = weft->rail_count;
 	rail->addr_len = sizeof(rail->addr);
 	rail->ops->limits(rail->port, &rail->limits);

@@ -23,13 +23,15 @@ enum cookie_kind {
 	COOKIE_FAREWELL,
 };
 
-/* What comes back with EVENT_SENT: peer, path, and the low half of the number, which is less than
- * SEQUENCE_AHEAD from the oldest. */
+/* What comes back with EVENT_SENT: peer, path, which turn of it, and the low half of the number,
+ * which is less than SEQUENCE_AHEAD from the oldest. */
 static uint64_t cookie(const struct weft_peer *peer, uint32_t path, enum cookie_kind kind,
 		       uint32_t number)
 {
-	return (uint64_t)kind << 56 | (uint64_t)(number & UINT16_MAX) << 40 | (uint64_t)path << 32 |
-	       peer->slot;
+	uint32_t turn = peer->paths[path].turn & 7u;
+
+	return (uint64_t)kind << 56 | (uint64_t)(number & UINT16_MAX) << 40 |
+	       (uint64_t)(turn << 5 | path) << 32 | peer->slot;
 }
 
 uint64_t cookie_farewell(const struct weft_peer *peer, uint32_t path)
@@ -49,6 +51,8 @@ static int send_by(struct weft_peer *peer, uint32_t path, const void *head, size
 	struct rail *rail = way_rail(peer->weft, peer->way, path);
 	int rc;
 
+	if (rail->broken)
+		return rail->broken;
 	rc = rail->ops->send(rail->port, peer->paths[path].dest, head, head_len, body, len,
 			     cookie(peer, path, kind, number));
 	if (rc == 0)
@@ -249,6 +253,12 @@ int peer_send_data(struct weft_peer *peer, const void *data, size_t len)
 	return rc;
 }
 
+/* It went to an end of the path that is no more. */
+static bool is_old(const struct weft_peer *peer, uint32_t path, uint64_t value)
+{
+	return (value >> 37 & 7u) != (peer->paths[path].turn & 7u);
+}
+
 /* A message was lost with its path: it goes another way. */
 static void send_again(struct weft_peer *peer, const struct event *event, uint32_t path)
 {
@@ -262,13 +272,14 @@ static void send_again(struct weft_peer *peer, const struct event *event, uint32
 	out->kind = (uint8_t)kind;
 	out->number = cookie_number(peer, event->cookie);
 	COUNT(peer, messages_moved);
-	path_failed(peer, path, event->error);
+	if (!is_old(peer, path, event->cookie))
+		path_failed(peer, path, event->error);
 }
 
 void peer_sent(struct weft *weft, const struct event *event)
 {
 	struct weft_peer *peer = map_get_ptr(&weft->peer_by_slot, (uint32_t)event->cookie);
-	uint32_t path = event->cookie >> 32 & UINT8_MAX;
+	uint32_t path = event->cookie >> 32 & (ENGINE_RAILS_MAX - 1);
 	uint64_t kind = event->cookie >> 56;
 
 	if (kind == COOKIE_FAREWELL)
@@ -278,10 +289,12 @@ void peer_sent(struct weft *weft, const struct event *event)
 	if (peer->sends)
 		peer->sends--;
 	if (kind == COOKIE_PING) {
-		peer->paths[path].probing = false;
-		if (event->error && path_usable(peer, path))
+		if (!is_old(peer, path, event->cookie))
+			peer->paths[path].probing = false;
+		if (event->error && path_usable(peer, path) && !is_old(peer, path, event->cookie))
 			path_failed(peer, path, event->error);
-	} else if (event->error == -WEFT_EPEERGONE && event->data && path_has_other(peer, path)) {
+	} else if (event->error == -WEFT_EPEERGONE && event->data &&
+		   (path_has_other(peer, path) || is_old(peer, path, event->cookie))) {
 		send_again(peer, event, path);
 	} else {
 		if (kind == COOKIE_NUMBERED)

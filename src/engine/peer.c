@@ -46,7 +46,8 @@ const struct way *peer_choose_way(struct weft *weft, const struct wire_descripto
 	for (i = 0; i < weft->way_count; i++)
 		for (j = 0; j < d->way_count; j++)
 			if (d->ways[j].provider == weft->ways[i].provider->number &&
-			    reaches(weft, &weft->ways[i], d)) {
+			    reaches(weft, &weft->ways[i], d) &&
+			    !rail_way_broken(weft, &weft->ways[i])) {
 				*ret = &d->ways[j];
 				return &weft->ways[i];
 			}
@@ -57,8 +58,13 @@ static int unreachable(const struct weft *weft, const struct wire_descriptor *d)
 {
 	char ours[80] = "", theirs[80] = "";
 	const struct provider *provider;
-	uint32_t i;
+	uint32_t i, j;
 
+	for (i = 0; i < weft->way_count; i++) /* it may be ours that is broken */
+		for (j = 0; j < d->way_count; j++)
+			if (d->ways[j].provider == weft->ways[i].provider->number &&
+			    reaches(weft, &weft->ways[i], d))
+				return rail_way_broken(weft, &weft->ways[i]);
 	for (i = 0; i < weft->way_count; i++)
 		snprintf(ours + strlen(ours), sizeof(ours) - strlen(ours), " %s",
 			 weft->ways[i].provider->name);
@@ -70,37 +76,6 @@ static int unreachable(const struct weft *weft, const struct wire_descriptor *d)
 	return err_set(-WEFT_EUNREACHABLE, "the peer has%s, this engine has%s%s",
 		       d->way_count ? theirs : " no provider", ours,
 		       d->host == weft->host ? "" : "; it is on another host");
-}
-
-/* Rail i of ours talks to rail i modulo theirs; every rail of ours gets a destination. */
-static int connect_rails(struct weft_peer *peer, const struct wire_way *far)
-{
-	const struct wire_rail *target;
-	struct rail *rail;
-	uint32_t i;
-	int rc = 0;
-
-	for (i = 0; i < peer->way->count && rc == 0; i++) {
-		rail = way_rail(peer->weft, peer->way, i);
-		target = &far->rails[i % far->rail_count];
-		rc = rail->ops->connect(rail->port, target->addr, target->addr_len,
-					&peer->paths[i].dest);
-		peer->paths[i].has_dest = rc == 0;
-	}
-	return rc;
-}
-
-void peer_forget_rails(struct weft_peer *peer, enum port_forget why)
-{
-	struct rail *rail;
-	uint32_t i;
-
-	for (i = 0; i < peer->way->count; i++) {
-		rail = way_rail(peer->weft, peer->way, i);
-		if (peer->paths[i].has_dest && !peer->lost)
-			rail->ops->forget(rail->port, peer->paths[i].dest, why);
-		peer->paths[i].has_dest = false;
-	}
 }
 
 static enum port_forget parting(const struct weft_peer *peer)
@@ -161,7 +136,7 @@ int peer_meet(struct weft_peer *peer, const struct wire_way *far)
 	if (getrandom(&peer->token, sizeof(peer->token), 0) != sizeof(peer->token))
 		return err_set(-EIO, "getrandom failed");
 	peer_probe_init(peer, &far->rails[0]);
-	rc = connect_rails(peer, far);
+	rc = path_connect(peer, far);
 	if (rc == 0)
 		rc = enter_maps(peer);
 	if (rc) {
@@ -415,6 +390,7 @@ void peer_expire(struct weft *weft, uint64_t now_ns)
 	{
 		peer = list_entry(link, struct weft_peer, link);
 		path_continue(peer, now_ns);
+		doubt_expire(peer, now_ns);
 		if (peer_state(peer) != PEER_CONNECTING)
 			continue;
 		if (peer->connect_deadline_ns <= now_ns) {

@@ -30,7 +30,6 @@ void peer_expire(struct weft *weft, uint64_t now_ns);
 void peer_check_pids(struct weft *weft, uint64_t now_ns);
 void peer_watch(struct weft_peer *peer);
 void peer_unwatch(struct weft_peer *peer);
-void peer_forget_rails(struct weft_peer *peer, enum port_forget why);
 void peer_free(struct weft_peer *peer);
 /* The peer is gone or let go, and software may have its packets still: see region_haunt(). */
 void peer_haunt(struct weft_peer *peer);
@@ -82,12 +81,18 @@ int idle_wake_quietly(struct weft_peer *peer);
 int idle_heard(struct weft_peer *peer, const struct wire_head *head,
 	       const struct wire_grant *grant);
 void idle_continue(struct weft_peer *peer);
+/* Our REST, if we said it, was lost, or the answer is no. */
+void idle_refused(struct weft_peer *peer);
 /* A message to it may have left. True: it fell asleep with that. */
 bool idle_sent(struct weft_peer *peer);
 /* It says HELLO anew. True: because it fell asleep as we asked it; so it is asleep here too. */
 bool idle_has_rested(struct weft_peer *peer);
 
 /* --- path.c --- */
+/* Every rail of ours that works gets a destination, where one of theirs does. Fails where none
+ * does. */
+int path_connect(struct weft_peer *peer, const struct wire_way *far);
+void peer_forget_rails(struct weft_peer *peer, enum port_forget why);
 /* The handshake is done. */
 void path_begin(struct weft_peer *peer);
 static inline bool path_usable(const struct weft_peer *peer, uint32_t i)
@@ -102,6 +107,16 @@ uint32_t path_first(const struct weft_peer *peer);
 bool path_has_other(const struct weft_peer *peer, uint32_t i);
 /* False: it was the last one, and the peer has failed with it. */
 bool path_failed(struct weft_peer *peer, uint32_t i, int reason);
+/* A rail of the peer broke: the paths to it go to others. Fails the peer that has none. */
+void path_turn(struct weft_peer *peer, uint32_t far);
+/* The same of one that is given up, and does not answer there: to the next, whether or not that
+ * works. */
+void path_redirect(struct weft_peer *peer, uint32_t i);
+/* What was posted on path i then went to an end that is no more, and may go again. */
+bool path_turned(const struct weft_peer *peer, uint32_t i, uint64_t posted_ns);
+/* It is no more: the rail at one of its ends broke. Who is left without a path is not failed here.
+ */
+void path_lose(struct weft_peer *peer, uint32_t i, int reason);
 void path_answered(struct weft_peer *peer, uint32_t i); /* its PONG is here */
 /* Asks the paths that are down whether they work again. */
 void path_continue(struct weft_peer *peer, uint64_t now_ns);

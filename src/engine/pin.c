@@ -115,7 +115,8 @@ static void close_parts(struct weft *weft, struct pinned *pinned, uint32_t count
 
 	for (i = 0; i < count; i++) {
 		rail = &weft->rails[i / pinned->parts];
-		rail->ops->unpin(rail->port, &pinned->pins[i]);
+		if (rail->port)
+			rail->ops->unpin(rail->port, &pinned->pins[i]);
 	}
 }
 
@@ -131,6 +132,8 @@ static int open_parts(struct weft *weft, struct pinned *pinned, uint32_t access,
 	*ret_range = false;
 	for (i = 0; i < count; i++) {
 		rail = &weft->rails[i / pinned->parts];
+		if (!rail->port) /* broken */
+			continue;
 		at = (uint64_t)(i % pinned->parts) << pinned->shift;
 		len = pinned->end - pinned->first - at;
 		if (len > 1ull << pinned->shift)

@@ -147,6 +147,10 @@ static int poll_rail(struct weft *weft, struct rail *rail)
 	n = rail->ops->poll(rail->port, events);
 	if (n > 0)
 		flight_events(weft, rail, events, n);
+	if (rail->broken) {
+		rail_retire(rail);
+		return n;
+	}
 	rail->quiet_polls = n ? 0 : rail->quiet_polls + 1;
 	if (!n && rail->in_flight && rail->weft->bell_fd >= 0)
 		bell_waiting(rail);
@@ -176,6 +180,7 @@ static void run_timers(struct weft *weft)
 	peer_expire(weft, now);
 	peer_check_pids(weft, now);
 	flight_reclaim(weft, now);
+	rail_expire(weft, now);
 	idle_expire(weft, now);
 }
 

@@ -199,6 +199,8 @@ static int finish_unregister(struct weft_region *region, bool force)
 	if (region->holders && !(force && holders_guarded(region)))
 		return err_set(-WEFT_ENOTQUIET, "%u peers have not answered the revocation",
 			       region->holders);
+	if (region->weft->rails_closing)
+		return err_set(-WEFT_ENOTQUIET, "a rail that broke is being closed");
 	if (is_haunted(region))
 		return err_set(-WEFT_ENOTQUIET, "packets of a peer that is gone may be under way");
 	unpin(region);
@@ -237,7 +239,7 @@ static int poll_unregister(struct weft *weft, void *arg)
 
 	(void)weft;
 	wait->done = wait->region->flights == 0 && wait->region->holders == 0 &&
-		     !is_haunted(wait->region);
+		     !wait->region->weft->rails_closing && !is_haunted(wait->region);
 	if (wait->region->holders)
 		ask_again(wait->region);
 	return 0;

@@ -60,3 +60,19 @@ bool sequence_has_all(const struct sequence_in *in, uint32_t number)
 			return false;
 	return true;
 }
+
+bool sequence_misses_none(const struct sequence_in *in, uint32_t number)
+{
+	uint32_t back, at;
+
+	if (in->next - number > UINT32_MAX / 2) /* nothing so new has come yet */
+		return false;
+	for (back = 1; back <= number; back++) {
+		at = number - back;
+		if (in->next - at > SEQUENCE_MEMORY)
+			break;
+		if (!(in->came[at % SEQUENCE_MEMORY / 64] & bit(at)))
+			return false;
+	}
+	return true;
+}

@@ -38,5 +38,7 @@ struct sequence_in {
 bool sequence_is_new(struct sequence_in *in, uint32_t number);
 /* Whether all numbers below that one have come, which has come itself and is the newest. */
 bool sequence_has_all(const struct sequence_in *in, uint32_t number);
+/* Whether all below that one have come, as far back as is remembered, whatever is the newest. */
+bool sequence_misses_none(const struct sequence_in *in, uint32_t number);
 
 #endif /* WEFT_ENGINE_SEQUENCE_H */

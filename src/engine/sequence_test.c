@@ -109,6 +109,27 @@ static void all_below_have_come(void **state)
 	}
 }
 
+/* Also what was sent so long ago that its sender would not wait for it, as far as is remembered. */
+static void one_that_never_came_is_missed(void **state)
+{
+	struct sequence_in in = { 0 };
+	uint32_t number;
+
+	(void)state;
+	assert_true(sequence_misses_none(&in, 0));
+	assert_false(sequence_misses_none(&in, 1));
+	for (number = 0; number < 1000; number++)
+		if (number != 600)
+			assert_true(sequence_is_new(&in, number));
+	assert_true(sequence_misses_none(&in, 600));
+	assert_false(sequence_misses_none(&in, 601));
+	assert_false(sequence_misses_none(&in, 1000));
+	assert_false(sequence_misses_none(&in, 1001)); /* 1000 has not come */
+	assert_true(sequence_is_new(&in, 600));
+	assert_true(sequence_misses_none(&in, 1000));
+	assert_true(sequence_misses_none(&in, 700));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +137,7 @@ int main(void)
 		cmocka_unit_test(what_came_is_not_new),
 		cmocka_unit_test(each_counts_once_in_any_order),
 		cmocka_unit_test(all_below_have_come),
+		cmocka_unit_test(one_that_never_came_is_missed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,4 +76,10 @@ static inline int stage_poll(struct weft *weft)
 	return weft->gpu && weft->gpu->copies ? stage_poll_copies(weft) : 0;
 }
 
+/* The pool's registrations; NULL: none. */
+static inline struct pinned *stage_pinned(const struct weft *weft)
+{
+	return weft->gpu && weft->gpu->pool ? weft->gpu->pool->pinned : NULL;
+}
+
 #endif /* WEFT_ENGINE_STAGE_H */

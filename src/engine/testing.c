@@ -36,6 +36,14 @@ void weft_test_place(struct weft *weft, uint32_t rail, int node)
 	weft->rails[rail].numa = node;
 }
 
+void weft_test_close_apart(struct weft *weft)
+{
+	uint32_t i;
+
+	for (i = 0; i < weft->rail_count; i++)
+		weft->rails[i].close_apart = true;
+}
+
 const struct provider *weft_test_provider(const struct weft_peer *peer)
 {
 	return peer->way->provider;

@@ -11,6 +11,9 @@ int weft_test_forge_key(void *descriptor, size_t len);
 void weft_test_forget_longest(struct weft *weft);
 /* Puts a rail into a node, for regions that are registered afterwards. Manual mode. */
 void weft_test_place(struct weft *weft, uint32_t rail, int node);
+/* Rails that break are closed by a thread, as those are whose provider may wait. Before any does.
+ */
+void weft_test_close_apart(struct weft *weft);
 /* The provider's row of the way to a peer. */
 const struct provider *weft_test_provider(const struct weft_peer *peer);
 

@@ -131,8 +131,8 @@ static bool get_rail(struct rbuf *in, struct wire_descriptor *d, struct wire_rai
 {
 	uint32_t parts = parts_of(d);
 
-	if (!buf_get_u8(in, &rail->addr_len) || rail->addr_len == 0 ||
-	    rail->addr_len > sizeof(rail->addr) || !buf_get_copy(in, rail->addr, rail->addr_len))
+	if (!buf_get_u8(in, &rail->addr_len) || rail->addr_len > sizeof(rail->addr) ||
+	    !buf_get_copy(in, rail->addr, rail->addr_len))
 		return false;
 	if (d->has_region && (!buf_get_u64(in, &rail->base) || !buf_get_u64(in, &rail->key)))
 		return false;

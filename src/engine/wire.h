@@ -21,7 +21,7 @@
 #define WIRE_NO_SLOT    UINT32_MAX
 
 struct wire_rail {
-	uint8_t addr_len;
+	uint8_t addr_len; /* 0: the rail broke, and nobody can be reached there */
 	uint8_t addr[PORT_ADDRESS_MAX];
 	uint64_t base; /* of the region on this rail: 0, or its address */
 	uint64_t key;  /* of its first part, see plan.h */
@@ -81,6 +81,8 @@ enum wire_type {
 	WIRE_FORGOTTEN = 15, /* wire_welcome: this slot and token, which you showed, are no more */
 	WIRE_REST = 16,      /* wire_grant: shall we let go of each other? See idle.c */
 	WIRE_RESTED = 17,    /* wire_grant with code: yes (0), or not now */
+	WIRE_BROKEN = 18,    /* wire_grant, region = the sender's rail of the way that is no more */
+	WIRE_COUNTED = 19,   /* the same back: its number says what was sent before */
 };
 
 /* In front of each message. slot and token are what the receiver gave the sender at the handshake;

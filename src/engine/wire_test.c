@@ -28,7 +28,7 @@ static struct wire_descriptor sample(bool region)
 	d.ways[1].provider = 6;
 	d.ways[1].rail_count = 2;
 	d.ways[1].rails[0] = (struct wire_rail){ .addr_len = PORT_ADDRESS_MAX, .key = 5 };
-	d.ways[1].rails[1] = (struct wire_rail){ .addr_len = 1, .base = 77, .key = UINT64_MAX };
+	d.ways[1].rails[1] = (struct wire_rail){ .addr_len = 0, .base = 77, .key = UINT64_MAX };
 	return d;
 }
 
@@ -49,6 +49,7 @@ static void descriptor_round_trip(void **state)
 		assert_int_equal(out.has_region, region);
 		assert_int_equal(out.way_count, 2);
 		assert_int_equal(out.ways[1].rails[0].addr_len, PORT_ADDRESS_MAX);
+		assert_int_equal(out.ways[1].rails[1].addr_len, 0); /* it broke */
 		if (region) {
 			assert_true(out.length == in.length && out.generation == 9);
 			assert_true(out.ways[1].rails[1].key == UINT64_MAX);

@@ -32,6 +32,7 @@ struct fabric_slot {
 	uint8_t *data;
 	uint32_t len;             /* of tx: bytes of the message */
 	uint32_t turn;            /* of tx: uses so far, see tx_context() */
+	bool out;                 /* of tx: sent, and its end was not told */
 	struct fabric_slot *next; /* free list of tx, repost list of rx */
 };
 
@@ -73,6 +74,7 @@ struct port {
 	uint32_t joints_size, joints_used;
 	struct fabric_slot *rx_repost; /* handed out by the last poll */
 	uint32_t polls;
+	bool broken;                    /* EVENT_BROKEN was told: only messages are, any more */
 	uint32_t addresses;             /* inserted */
 	uint32_t held;                  /* of them, those not removed */
 	struct map newest;              /* see fabric_av.c */

@@ -83,6 +83,7 @@ int fabric_send(struct port *port, uint64_t dest, const void *head, size_t head_
 	if (rc)
 		return fabric_code((int)rc);
 	port->tx_free = slot->next;
+	slot->out = true;
 	return 0;
 }
 
@@ -116,6 +117,7 @@ static bool tx_done(struct port *port, void *ctx, struct event *event)
 	if (tx_context(port, slot) != ctx)
 		return false;
 	slot->turn++;
+	slot->out = false;
 	event->kind = EVENT_SENT;
 	event->cookie = slot->cookie;
 	event->data = slot->data;
@@ -264,6 +266,38 @@ static int events_of(struct port *port, struct event *events)
 	return fabric_joint_ended(port, events);
 }
 
+/* Messages whose end is not known, as lost. */
+static int tell_lost(struct port *port, struct event *events)
+{
+	struct fabric_slot *slot;
+	int n = 0;
+	uint32_t i;
+
+	for (i = 0; i < port->tx_count && n < PORT_EVENTS_MAX; i++) {
+		slot = &port->tx[i];
+		if (!slot->out)
+			continue;
+		slot->out = false;
+		events[n++] = (struct event){ .kind = EVENT_SENT,
+					      .error = -WEFT_EPEERGONE,
+					      .cookie = slot->cookie,
+					      .data = slot->data,
+					      .len = slot->len };
+	}
+	return n;
+}
+
+static void broke(struct port *port, int rc, struct event *event)
+{
+	snprintf(port->error_text, sizeof(port->error_text), "%s on %s: fi_cq_read: %s (%d)",
+		 port->info->fabric_attr->prov_name, port->info->domain_attr->name,
+		 fi_strerror(-rc), -rc);
+	*event = (struct event){ .kind = EVENT_BROKEN,
+				 .error = -WEFT_EPROVIDER,
+				 .provider_error = -rc };
+	port->broken = true;
+}
+
 int fabric_poll(struct port *port, struct event *events)
 {
 	struct fi_cq_data_entry entries[PORT_EVENTS_MAX];
@@ -271,6 +305,8 @@ int fabric_poll(struct port *port, struct event *events)
 	size_t room = (size_t)(PORT_EVENTS_MAX - n);
 	ssize_t rc;
 
+	if (port->broken)
+		return n ? n : tell_lost(port, events);
 	if (port->joints) /* each may stand for as many operations as a joint has */
 		room /= port->segments;
 	if (port->tx_lost)
@@ -292,14 +328,8 @@ int fabric_poll(struct port *port, struct event *events)
 		fabric_sockets_changed(port); /* connections may be made anew */
 	if (rc == -FI_EAVAIL && completion_error(port, &events[n]))
 		n += events_of(port, &events[n]);
-	else if (rc < 0 && rc != -FI_EAVAIL && rc != -FI_EINTR) {
-		snprintf(port->error_text, sizeof(port->error_text),
-			 "%s on %s: fi_cq_read: %s (%d)", port->info->fabric_attr->prov_name,
-			 port->info->domain_attr->name, fi_strerror((int)-rc), (int)-rc);
-		events[n++] = (struct event){ .kind = EVENT_BROKEN,
-					      .error = -WEFT_EPROVIDER,
-					      .provider_error = (int)-rc };
-	}
+	else if (rc < 0 && rc != -FI_EAVAIL && rc != -FI_EINTR)
+		broke(port, (int)rc, &events[n++]);
 	return n;
 }
 

@@ -256,8 +256,8 @@ static void loop_limits(const struct port *port, struct port_limits *ret)
 
 static const char *loop_explain(struct port *port)
 {
-	(void)port;
-	return "loop: refused, gone, or failed by its script";
+	return port->broken ? "loop: broken by its script"
+			    : "loop: refused, gone, or failed by its script";
 }
 
 const struct transport transport_loop = {

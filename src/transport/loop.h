@@ -62,6 +62,7 @@ struct port {
 	struct op_ctx *late;    /* was done, is still to be reported as failed; NULL: none */
 	uint64_t done, late_at; /* when done has come so far */
 	uint64_t down_ns;       /* when it stopped to work; 0: it works, or did not stop yet */
+	bool broken;            /* as the script says: only lost is told any more */
 	bool arrives;           /* what was lost last has arrived */
 	struct loop_lost *lost; /* messages whose loss is to be told, the last first */
 	struct loop_lost *told; /* in the last poll */

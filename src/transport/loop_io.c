@@ -307,12 +307,37 @@ static int take_inbox_locked(struct port *port, struct event *events, int n, uin
 	return n;
 }
 
+/* Of what is in flight some is carried out, and nobody is told. What has come and is not due is
+ * lost.
+ */
+static int break_locked(struct port *port, struct event *events, int n)
+{
+	struct loop_op *item;
+	struct port *target;
+
+	if (!port->script.breaks_after || n == PORT_EVENTS_MAX ||
+	    port->counted + port->sent <= port->script.breaks_after)
+		return n;
+	for (; port->op_count; port->op_count--) {
+		item = &port->ops[port->op_head];
+		target = loop_port_locked(item->op.dest);
+		if (target && random_next(&port->random) % 2)
+			carry_out_locked(target, item);
+		port->op_head = (port->op_head + 1) % (uint32_t)port->script.depth;
+	}
+	port->broken = true;
+	events[n] = (struct event){ .kind = EVENT_BROKEN, .error = -WEFT_EPROVIDER };
+	return n + 1;
+}
+
 int loop_poll(struct port *port, struct event *events)
 {
 	bool timed = port->script.delay_us || port->script.jitter_us;
 	uint64_t now = timed ? clock_ns() : UINT64_MAX, drained;
 	int n;
 
+	if (port->broken)
+		return tell_lost(port, events, 0);
 	pthread_mutex_lock(&loop_world.lock);
 	port->inbox_head = (port->inbox_head + port->borrowed) % port->inbox_size;
 	port->inbox_count -= port->borrowed;
@@ -322,7 +347,9 @@ int loop_poll(struct port *port, struct event *events)
 		now = clock_ns();
 	n = tell_lost(port, events, 0);
 	n = take_inbox_locked(port, events, n, now);
-	n = run_ops_locked(port, events, n, now);
+	n = break_locked(port, events, n);
+	if (!port->broken)
+		n = run_ops_locked(port, events, n, now);
 	port->armed = false;
 	if (port->signaled)
 		port->signaled = read(port->fd, &drained, sizeof(drained)) < 0;

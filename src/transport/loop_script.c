@@ -22,6 +22,7 @@ static const struct {
 	{ "late_every", offsetof(struct loop_script, late_every), UINT64_MAX },
 	{ "down_after", offsetof(struct loop_script, down_after), UINT64_MAX },
 	{ "down_us", offsetof(struct loop_script, down_us), 3600000000u },
+	{ "breaks_after", offsetof(struct loop_script, breaks_after), UINT64_MAX },
 	{ "depth", offsetof(struct loop_script, depth), 65536 },
 	{ "segments", offsetof(struct loop_script, segments), LOOP_SEGMENTS_MAX },
 };
@@ -45,11 +46,12 @@ static int parse_item(struct loop_script *script, const char *text, size_t len)
 		*(uint64_t *)(void *)((char *)script + items[i].offset) = value;
 		return 0;
 	}
-	return err_set(-EINVAL,
-		       "loop script: '%.*s' is not one of delay_us, jitter_us, reorder, seed, "
-		       "fail_every, hang_every, late_every, down_after, down_us, depth, segments = "
-		       "number",
-		       (int)len, text);
+	return err_set(
+		-EINVAL,
+		"loop script: '%.*s' is not one of delay_us, jitter_us, reorder, seed, "
+		"fail_every, hang_every, late_every, down_after, down_us, breaks_after, depth, "
+		"segments = number",
+		(int)len, text);
 }
 
 int loop_script_parse(struct loop_script *script, const char *text)

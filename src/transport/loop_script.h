@@ -19,8 +19,9 @@ struct loop_script {
 	uint64_t down_after; /* after so many operations and messages the port works no more; 0: it
 				does */
 	uint64_t down_us;    /* but does again after this time; 0: never */
-	uint64_t depth;      /* operations in flight */
-	uint64_t segments;   /* pieces that go as one operation */
+	uint64_t breaks_after; /* after so many operations and messages the port breaks; 0: never */
+	uint64_t depth;        /* operations in flight */
+	uint64_t segments;     /* pieces that go as one operation */
 };
 
 /* text may be NULL or "": the defaults. It ends at a ';' too: see loop_script_of(). -EINVAL names

@@ -64,6 +64,7 @@ struct provider {
 	bool errors_repeat; /* an operation may be reported as failed several times */
 	bool never_ends;    /* operations to a dead peer may stay for ever: emulated ones, and those
 			     * that wait for its first answer; the peer cannot be forgotten then */
+	bool close_waits;   /* shut() and close() may wait for what other hosts owe */
 	bool inject_silent; /* that an injected message was lost is not told */
 	const struct port_meaning *meanings; /* of its errors; NULL: libfabric's numbers say all */
 	uint32_t addresses_max; /* in an endpoint's life; 0: no bound. See fabric_forget() */
@@ -186,7 +187,12 @@ enum event_kind {
 	EVENT_SENT, /* a message was sent or lost: cookie, error; lost: its bytes, see EVENT_RECV */
 	EVENT_RECV, /* a message came: data, len; borrowed until the port's next poll */
 	EVENT_IMM,  /* a peer's WRITE with immediate has landed: imm */
-	EVENT_BROKEN, /* the port itself failed and must be closed: error */
+	/*
+	 * The port itself failed and must be closed: error. The last of a poll. Further polls only
+	 * tell messages whose end is not known, as lost: EVENT_SENT with -WEFT_EPEERGONE; when one
+	 * tells nothing, close() follows.
+	 */
+	EVENT_BROKEN,
 };
 
 struct event {

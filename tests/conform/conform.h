@@ -97,6 +97,7 @@ extern const struct conform_case cases_frozen[];
 extern const struct conform_case cases_gone[];
 extern const struct conform_case cases_restart[];
 extern const struct conform_case cases_choice[];
+extern const struct conform_case cases_broken[];
 extern const struct conform_case cases_path[];
 extern const struct conform_case cases_rdma[];
 extern const struct conform_case cases_errors[];

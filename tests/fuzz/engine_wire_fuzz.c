@@ -41,7 +41,6 @@ static void check_ways(const struct wire_descriptor *descriptor)
 		FUZZ_CHECK(provider_by_number(way->provider));
 		FUZZ_CHECK(way->rail_count >= 1 && way->rail_count <= WIRE_RAILS_MAX);
 		for (j = 0; j < way->rail_count; j++) {
-			FUZZ_CHECK(way->rails[j].addr_len >= 1);
 			FUZZ_CHECK(way->rails[j].addr_len <= PORT_ADDRESS_MAX);
 			check_keys(descriptor, &way->rails[j]);
 		}

@@ -53,18 +53,21 @@ static void add(struct host *host, const char *name, uint64_t value)
 		 (unsigned long long)value);
 }
 
-/* A script for each rail: all take time and change the order; and one kind of fault, or none. Draws
+/* A script for each rail: all take time and change the order; and one kind of fault, or none. One
+ * that breaks does so for good. Draws
  * stand in statements of their own, so that their order is the same with every compiler. */
 void host_plan(struct host *host)
 {
 	static const char *const faults[] = { "hang_every", "fail_every", "late_every" };
 	struct sim *sim = host->sim;
 	uint32_t rails = 1 + (uint32_t)sim_draw(sim, RAILS_MAX);
-	uint32_t kind = (uint32_t)sim_draw(sim, 8);
+	uint32_t kind = (uint32_t)sim_draw(sim, 10);
+	uint32_t breaks = kind == 8 ? (uint32_t)sim_draw(sim, rails) : rails;
 
 	host->hangs = kind == 0;
 	host->fails = kind == 1;
-	host->loses_peers = kind == 2;
+	/* With the first rail messages that it had taken in may be lost, and so the peers. */
+	host->loses_peers = kind == 2 || breaks == 0;
 	host->script[0] = '\0';
 	for (uint32_t i = 0; i < rails; i++) {
 		uint64_t every = 20 + sim_draw(sim, 200);
@@ -79,6 +82,8 @@ void host_plan(struct host *host)
 		add(host, "segments", 1 + sim_draw(sim, 8));
 		if (kind < 3)
 			add(host, faults[kind], every);
+		if (i == breaks)
+			add(host, "breaks_after", every);
 		/* The first rail carries the handshake: without it there is no peer. */
 		if (kind < 6 && kind >= 3 && (i || kind == 3)) {
 			add(host, "down_after", every);

@@ -12,7 +12,7 @@
  *     quiescent, or when the region was taken back or its engine closed, nothing changes it;
  * S3  messages come once each, or their sender is told that its peer is gone; arrivals count the
  *     writes that are done;
- * S6  a failed rail fails no operation while another works;
+ * S6  a failed rail, or a broken one, fails no operation while another works;
  * S7  at the end nothing is in flight, quarantined, registered or open.
  */
 #ifndef SIM_H
