@@ -316,11 +316,10 @@ struct weft_path_info {
 	uint64_t failures; /* how often it failed while others worked */
 };
 /*
- * Path index 0.. to a peer: rail index of this engine to rail index modulo the peer's number of
- * rails, or to the next of those where that one broke. What fails on a path is done on another, and
- * the peer is gone only when none is left. The exception: a WRITE whose immediate went by the path
- * that failed, since that may have been counted. info->size must be set. Any thread. -ENOENT past
- * the last, -EINVAL.
+ * Path index 0.. to a peer: rail index of this engine to rail index modulo the peer's number, or to
+ * the next that did not break. What fails on a path is done on another, and the peer is gone only
+ * when none is left. The exception: a WRITE whose immediate went by the path that failed, as that
+ * may have been counted. info->size must be set. Any thread. -ENOENT past the last, -EINVAL.
  */
 WEFT_API int weft_peer_path(const struct weft_peer *peer, uint32_t index,
 			    struct weft_path_info *info);

@@ -36,6 +36,11 @@ void weft_test_place(struct weft *weft, uint32_t rail, int node)
 	weft->rails[rail].numa = node;
 }
 
+void weft_test_break(struct weft *weft, uint32_t rail)
+{
+	transport_test_break(weft->rails[rail].port);
+}
+
 void weft_test_close_apart(struct weft *weft)
 {
 	uint32_t i;

@@ -11,6 +11,8 @@ int weft_test_forge_key(void *descriptor, size_t len);
 void weft_test_forget_longest(struct weft *weft);
 /* Puts a rail into a node, for regions that are registered afterwards. Manual mode. */
 void weft_test_place(struct weft *weft, uint32_t rail, int node);
+/* The rail breaks; not loop's, which has a script for that. Manual mode. */
+void weft_test_break(struct weft *weft, uint32_t rail);
 /* Rails that break are closed by a thread, as those are whose provider may wait. Before any does.
  */
 void weft_test_close_apart(struct weft *weft);

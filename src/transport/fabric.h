@@ -75,6 +75,7 @@ struct port {
 	struct fabric_slot *rx_repost; /* handed out by the last poll */
 	uint32_t polls;
 	bool broken;                    /* EVENT_BROKEN was told: only messages are, any more */
+	bool breaks;                    /* the next poll tells it: transport_test_break() */
 	uint32_t addresses;             /* inserted */
 	uint32_t held;                  /* of them, those not removed */
 	struct map newest;              /* see fabric_av.c */

@@ -298,6 +298,22 @@ static void broke(struct port *port, int rc, struct event *event)
 	port->broken = true;
 }
 
+void transport_test_break(struct port *port)
+{
+	port->breaks = true;
+}
+
+/* n: events that there are already. */
+static int poll_broken(struct port *port, struct event *events, int n)
+{
+	if (n)
+		return n;
+	if (port->broken)
+		return tell_lost(port, events);
+	broke(port, -FI_EIO, events);
+	return 1;
+}
+
 int fabric_poll(struct port *port, struct event *events)
 {
 	struct fi_cq_data_entry entries[PORT_EVENTS_MAX];
@@ -305,8 +321,8 @@ int fabric_poll(struct port *port, struct event *events)
 	size_t room = (size_t)(PORT_EVENTS_MAX - n);
 	ssize_t rc;
 
-	if (port->broken)
-		return n ? n : tell_lost(port, events);
+	if (port->broken || port->breaks)
+		return poll_broken(port, events, n);
 	if (port->joints) /* each may stand for as many operations as a joint has */
 		room /= port->segments;
 	if (port->tx_lost)

@@ -266,6 +266,9 @@ struct transport {
 extern const struct transport transport_fabric;
 extern const struct transport transport_loop;
 
+/* For tests: a port of transport_fabric breaks with its next poll. */
+void transport_test_break(struct port *port);
+
 /* All rows, by rank; ends with name NULL. */
 extern const struct provider providers[];
 const struct provider *provider_find(const char *name);

@@ -182,6 +182,51 @@ static void broken_rail_is_closed_by_a_thread(const struct conform *c)
 	lose_alone(c, true);
 }
 
+/* As provider's own ports break: in the middle of transfers both ways, with messages besides. Where
+ * software emulates, its WRITEs are moved two seconds later. */
+static void port_breaks_in_mid_transfer(const struct conform *c)
+{
+	struct weft_opts opts = net_opts(c);
+	struct weft_batch *read, *write;
+	struct weft_peer *peer;
+	struct pair p;
+
+	conform_needs_rails(c, 2);
+	if (c->row->script)
+		conform_skip("its script breaks rails");
+	opts.rails = 2;
+	pair_open_opts(&p, c, LEN, &opts, &opts);
+	peer = weft_remote_peer(p.to_b);
+	until(&p.net, net_peer_info(peer).rails_usable == 2 &&
+			      net_peer_info(weft_remote_peer(p.to_a)).rails_usable == 2);
+	read = net_batch(p.a, PARTS);
+	write = net_batch(p.a, PARTS);
+	area_fill(&p.mem_b, 0, LEN / 2, 1);
+	area_fill(&p.mem_a, LEN / 2, LEN / 2, 2);
+	add_all(read, p.region_a, p.to_b, true, 0);
+	add_all(write, p.region_a, p.to_b, false, LEN / 2);
+	check_ok(weft_submit(read, CONFORM_LIMIT_NS));
+	check_ok(weft_submit(write, CONFORM_LIMIT_NS));
+	until(&p.net, rail_info(p.a, 1).in_flight > 0);
+	weft_test_break(p.a, 1);
+	until(&p.net, rail_info(p.a, 1).reason);
+	net_finish(&p.net, read);
+	net_finish(&p.net, write);
+	net_check_done(read, PARTS);
+	net_check_done(write, PARTS);
+	check_holds(&p.mem_a, 0, LEN / 2, 1);
+	check_holds(&p.mem_b, LEN / 2, LEN / 2, 2);
+	check(net_stats(p.a).pieces_moved > 0);
+	check(strstr(rail_info(p.a, 1).why, c->row->name));
+	net_burst(&p.net, peer, p.b, 100, 10);
+	net_burst(&p.net, weft_remote_peer(p.to_a), p.a, 100, 10);
+	check_int(net_stats(p.a).peers_gone + net_stats(p.b).peers_gone, 0);
+	net_unregister(&p.net, p.region_a);
+	weft_batch_close(read);
+	weft_batch_close(write);
+	pair_close(&p);
+}
+
 /* Regions from before and after, and a peer that is met then: by a descriptor from before, too. */
 static void regions_go_on_without_a_broken_rail(const struct conform *c)
 {
@@ -330,6 +375,7 @@ static void messages_of_a_broken_rail_are_not_lost_in_silence(const struct confo
 const struct conform_case cases_broken[] = {
 	{ "broken_rail_is_lost_alone", broken_rail_is_lost_alone, NEEDS_SCRIPT },
 	{ "broken_rail_is_closed_by_a_thread", broken_rail_is_closed_by_a_thread, NEEDS_SCRIPT },
+	{ "port_breaks_in_mid_transfer", port_breaks_in_mid_transfer, NEEDS_NIC | ONLY_MANUAL },
 	{ "regions_go_on_without_a_broken_rail", regions_go_on_without_a_broken_rail,
 	  NEEDS_SCRIPT },
 	{ "broken_only_rail_says_why", broken_only_rail_says_why, NEEDS_SCRIPT },
