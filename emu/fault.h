@@ -48,8 +48,10 @@ struct emu_fault {
 	uint64_t start, end;            /* emu_now(); end EMU_NEVER */
 	uint64_t rate;                  /* bytes per second */
 	_Atomic uint64_t seen;          /* that matched */
-	_Atomic uint64_t hit;
-	char text[128]; /* as it was given */
+	_Atomic uint64_t hit; /* what it struck: packets, calls, completions, processes; of
+			       * a NIC or link that is down, attempts that did not pass; of a
+			       * limit, packets that were told to wait, each time */
+	char text[128];       /* as it was given */
 };
 
 /* What a packet is, for ops= */
@@ -115,7 +117,8 @@ void emu_fault_packet(struct emu_world_shared *world, const struct emu_fault_pac
 uint8_t emu_fault_arrival(struct emu_world_shared *world, const struct emu_fault_packet *packet,
 			  uint64_t now, uint64_t *delay);
 
-/* Is traffic between the two NICs cut (link down, a NIC down or in the down part of a flap)? */
+/* Is traffic between the two NICs cut (link down, a NIC down or in the down part of a flap)? Asked
+ * for each attempt to send, and counted as a hit of the fault. */
 bool emu_fault_cut(struct emu_world_shared *world, uint32_t src_host, uint32_t src_nic,
 		   uint32_t dst_host, uint32_t dst_nic, uint64_t now);
 

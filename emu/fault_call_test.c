@@ -122,6 +122,42 @@ static void test_flap(void **state)
 	assert_false(cut(world, "h0n1 h2n1", t));
 }
 
+static uint64_t hits_of_all(struct emu_world_shared *world)
+{
+	struct emu_fault fault;
+	uint64_t hits = 0;
+	uint32_t i;
+
+	for (i = 0; i < EMU_FAULTS; i++)
+		if (emu_fault_get(world, i, &fault))
+			hits += fault.hit;
+	return hits;
+}
+
+/* Of a fault that cuts, what was asked for and did not pass is counted; to look at a NIC is not. */
+static void test_cut_counts(void **state)
+{
+	static const char *const texts[] = { "nic-down:host=1", "link-down:src=h0,dst=h1",
+					     "flap:host=1,period=2ms,down=1ms",
+					     "flap:src=h1,dst=h0,period=2ms,down=1ms" };
+	struct emu_world_shared *world = *state;
+	uint64_t t;
+	size_t i;
+
+	for (i = 0; i < EMU_COUNT(texts); i++) {
+		t = add(world, texts[i]);
+		assert_true(cut(world, "h0n0 h1n0", t));
+		assert_true(cut(world, "h1n0 h0n0", t));
+		assert_false(cut(world, "h0n0 h2n0", t));
+		emu_fault_nic_down(world, 1, 0, t);
+		assert_int_equal(hits_of_all(world), 2);
+		emu_fault_clear(world, 0);
+	}
+	t = add(world, texts[2]);
+	assert_false(cut(world, "h0n0 h1n0", t + 3 * EMU_MS / 2));
+	assert_int_equal(hits_of_all(world), 0);
+}
+
 static void test_refuse(void **state)
 {
 	struct emu_world_shared *world = *state;
@@ -227,7 +263,7 @@ int main(void)
 		WITH_WORLD(test_link_down),      WITH_WORLD(test_flap),
 		WITH_WORLD(test_refuse),         WITH_WORLD(test_refuse_by_chance),
 		WITH_WORLD(test_cq_overflow),    WITH_WORLD(test_kill),
-		WITH_WORLD(test_kill_by_packet),
+		WITH_WORLD(test_kill_by_packet), WITH_WORLD(test_cut_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,8 +220,9 @@ static bool of_link(const struct emu_fault *fault)
 	return fault->dst_host != EMU_ANY;
 }
 
-static bool nic_down(struct emu_world_shared *world, const struct emu_fault_index *index,
-		     uint32_t host, uint32_t nic, uint64_t now)
+/* The row of the first fault by which the NIC is down; EMU_FAULTS: none. */
+static uint32_t nic_down(struct emu_world_shared *world, const struct emu_fault_index *index,
+			 uint32_t host, uint32_t nic, uint64_t now)
 {
 	static const uint8_t kinds[] = { EMU_FAULT_NIC_DOWN, EMU_FAULT_FLAP };
 	struct emu_fault fault;
@@ -229,13 +230,14 @@ static bool nic_down(struct emu_world_shared *world, const struct emu_fault_inde
 	size_t k;
 
 	for (k = 0; k < EMU_COUNT(kinds); k++)
-		emu_fault_each(i, index->rows[kinds[k]]) if (row_on(world, i,
-								    (enum emu_fault_kind)kinds[k],
-								    now, &fault) &&
-							     !of_link(&fault) &&
-							     same(fault.src_host, host) &&
-							     same(fault.src_nic, nic)) return true;
-	return false;
+		emu_fault_each(i, index->rows[kinds[k]])
+		{
+			if (row_on(world, i, (enum emu_fault_kind)kinds[k], now, &fault) &&
+			    !of_link(&fault) && same(fault.src_host, host) &&
+			    same(fault.src_nic, nic))
+				return i;
+		}
+	return EMU_FAULTS;
 }
 
 /* By its administrator; a host that this directory does not know is up. */
@@ -252,12 +254,12 @@ bool emu_fault_nic_down(struct emu_world_shared *world, uint32_t host, uint32_t 
 	if (switched_off(world, host, nic))
 		return true;
 	index = emu_fault_index(world);
-	return index && nic_down(world, index, host, nic, now);
+	return index && nic_down(world, index, host, nic, now) < EMU_FAULTS;
 }
 
-static bool link_down(struct emu_world_shared *world, const struct emu_fault_index *index,
-		      uint32_t src_host, uint32_t src_nic, uint32_t dst_host, uint32_t dst_nic,
-		      uint64_t now)
+static uint32_t link_down(struct emu_world_shared *world, const struct emu_fault_index *index,
+			  uint32_t src_host, uint32_t src_nic, uint32_t dst_host, uint32_t dst_nic,
+			  uint64_t now)
 {
 	static const uint8_t kinds[] = { EMU_FAULT_LINK_DOWN, EMU_FAULT_FLAP };
 	struct emu_fault fault;
@@ -265,23 +267,38 @@ static bool link_down(struct emu_world_shared *world, const struct emu_fault_ind
 	size_t k;
 
 	for (k = 0; k < EMU_COUNT(kinds); k++)
-		emu_fault_each(i,
-			       index->rows[kinds[k]]) if (row_on(world, i,
-								 (enum emu_fault_kind)kinds[k], now,
-								 &fault) &&
-							  (kinds[k] == EMU_FAULT_LINK_DOWN ||
-							   of_link(&fault)) &&
-							  same(fault.src_host, src_host) &&
-							  same(fault.src_nic, src_nic) &&
-							  same(fault.dst_host, dst_host) &&
-							  same(fault.dst_nic, dst_nic)) return true;
-	return false;
+		emu_fault_each(i, index->rows[kinds[k]])
+		{
+			if (row_on(world, i, (enum emu_fault_kind)kinds[k], now, &fault) &&
+			    (kinds[k] == EMU_FAULT_LINK_DOWN || of_link(&fault)) &&
+			    same(fault.src_host, src_host) && same(fault.src_nic, src_nic) &&
+			    same(fault.dst_host, dst_host) && same(fault.dst_nic, dst_nic))
+				return i;
+		}
+	return EMU_FAULTS;
+}
+
+/* The row of the first fault that is between the two; EMU_FAULTS: none. */
+static uint32_t cutting(struct emu_world_shared *world, const struct emu_fault_index *index,
+			uint32_t src_host, uint32_t src_nic, uint32_t dst_host, uint32_t dst_nic,
+			uint64_t now)
+{
+	uint32_t i = nic_down(world, index, src_host, src_nic, now);
+
+	if (i == EMU_FAULTS)
+		i = nic_down(world, index, dst_host, dst_nic, now);
+	if (i == EMU_FAULTS)
+		i = link_down(world, index, src_host, src_nic, dst_host, dst_nic, now);
+	if (i == EMU_FAULTS)
+		i = link_down(world, index, dst_host, dst_nic, src_host, src_nic, now);
+	return i;
 }
 
 bool emu_fault_cut(struct emu_world_shared *world, uint32_t src_host, uint32_t src_nic,
 		   uint32_t dst_host, uint32_t dst_nic, uint64_t now)
 {
 	const struct emu_fault_index *index;
+	uint32_t i;
 
 	if (switched_off(world, src_host, src_nic) || switched_off(world, dst_host, dst_nic))
 		return true;
@@ -289,8 +306,9 @@ bool emu_fault_cut(struct emu_world_shared *world, uint32_t src_host, uint32_t s
 	if (!index || !(index->rows[EMU_FAULT_NIC_DOWN] | index->rows[EMU_FAULT_LINK_DOWN] |
 			index->rows[EMU_FAULT_FLAP]))
 		return false;
-	return nic_down(world, index, src_host, src_nic, now) ||
-	       nic_down(world, index, dst_host, dst_nic, now) ||
-	       link_down(world, index, src_host, src_nic, dst_host, dst_nic, now) ||
-	       link_down(world, index, dst_host, dst_nic, src_host, src_nic, now);
+	i = cutting(world, index, src_host, src_nic, dst_host, dst_nic, now);
+	if (i == EMU_FAULTS)
+		return false;
+	emu_fault_count(&world->faults[i]);
+	return true;
 }

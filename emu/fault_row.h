@@ -28,6 +28,13 @@ static inline bool emu_fault_on(const struct emu_fault *fault, uint64_t now)
 	return now >= fault->start && now < fault->end;
 }
 
+/* The fault has struck once; for those that draw nothing, and so have no bound of hits. */
+static inline void emu_fault_count(struct emu_fault *row)
+{
+	atomic_fetch_add_explicit(&row->seen, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&row->hit, 1, memory_order_relaxed);
+}
+
 /* for (each row of the mask): index takes its number. */
 #define emu_fault_each(index, mask)   \
 	for (uint64_t left_ = (mask); \

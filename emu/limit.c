@@ -9,9 +9,11 @@
 
 #define STALE EMU_S
 
-/* What the lowest of the limits allows; rate 0: none. burst in ns. */
+/* What the lowest of the limits allows; rate 0: none. burst in ns. fault: which it is, NULL: the
+ * NIC's own. */
 struct allowed {
 	uint64_t rate, burst;
+	struct emu_fault *fault;
 };
 
 static struct allowed lowest(struct emu_world_shared *world, uint32_t host, uint32_t nic,
@@ -34,7 +36,7 @@ static struct allowed lowest(struct emu_world_shared *world, uint32_t host, uint
 		    (fault.src_nic != EMU_ANY && fault.src_nic != nic))
 			continue;
 		if (fault.rate && (!lowest.rate || fault.rate < lowest.rate))
-			lowest = (struct allowed){ fault.rate, fault.delay };
+			lowest = (struct allowed){ fault.rate, fault.delay, &world->faults[i] };
 	}
 	return lowest;
 }
@@ -73,6 +75,8 @@ uint64_t emu_limit(struct emu_world_shared *world, uint32_t host, uint32_t nic, 
 		       cost_of(bytes > EMU_BIG_BYTES ? bytes : EMU_BIG_BYTES, limit.rate, 0);
 		base = next < now || next - now > most ? now : next;
 		if (base - now > limit.burst) {
+			if (limit.fault)
+				emu_fault_count(limit.fault);
 			wait = base - now - limit.burst;
 			return wait < EMU_LIMIT_WAIT ? wait : EMU_LIMIT_WAIT;
 		}

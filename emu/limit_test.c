@@ -257,6 +257,30 @@ static void test_faults(void **state)
 	check_rate(shared, 400000000, EMU_S / 2);
 }
 
+/* The limit that holds a packet up is the one that counts it; the NIC's own is no fault. */
+static void test_counts(void **state)
+{
+	struct shared *shared = *state;
+	struct emu_fault fault, seen;
+	char why[256];
+
+	limit(shared, 1000000);
+	atomic_store(&shared->clock, emu_now() + EMU_S);
+	assert_int_equal(emu_fault_parse("limit:host=1,rate=100MB/s", &fault, why, sizeof(why)), 0);
+	emu_fault_add(&shared->world, &fault);
+	while (!emu_limit(&shared->world, 1, 2, 9000, atomic_load(&shared->clock)))
+		;
+	assert_true(emu_fault_get(&shared->world, 0, &seen));
+	assert_int_equal(seen.hit, 0);
+	assert_int_equal(emu_fault_parse("limit:host=1,rate=1kB/s", &fault, why, sizeof(why)), 0);
+	emu_fault_add(&shared->world, &fault);
+	assert_true(emu_limit(&shared->world, 1, 2, 9000, atomic_load(&shared->clock)));
+	assert_true(emu_fault_get(&shared->world, 1, &seen));
+	assert_int_equal(seen.hit, 1);
+	assert_true(emu_fault_get(&shared->world, 0, &seen));
+	assert_int_equal(seen.hit, 0);
+}
+
 /* What a low limit left in the future is forgotten. */
 static void test_raise(void **state)
 {
@@ -317,6 +341,7 @@ int main(void)
 		WITH_WORLD(test_slow),        WITH_WORLD(test_small_packets_fast),
 		WITH_WORLD(test_faults),      WITH_WORLD(test_raise),
 		WITH_WORLD(test_idle),        WITH_WORLD(test_real_time),
+		WITH_WORLD(test_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
