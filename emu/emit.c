@@ -91,7 +91,7 @@ static void packet_fill(const struct emu_flow *flow, const struct emu_record *re
 		.flow = flow->id,
 		.seq = seq,
 		.una = flow->una,
-		.attempt = record->attempt,
+		.attempt = record->attempt + flow->refused,
 	};
 	memcpy(packet->dst_gid, flow->gid, EMU_GID_BYTES);
 	if (!message) {
@@ -231,7 +231,7 @@ static void fault_packet(const struct emu_srd *srd, const struct emu_flow *flow,
 		.dst_qpn = flow->qpn,
 		.op = op_of[record->type],
 		.seq = seq,
-		.attempt = record->attempt,
+		.attempt = record->attempt + flow->refused,
 	};
 }
 
@@ -322,6 +322,7 @@ enum emu_launch emit_launch(struct emu_srd *srd, struct emu_flow *flow, uint32_t
 		emit_verdict(srd, flow, record, seq, now, &verdict);
 		record->twice = verdict.duplicate;
 		if (verdict.status) {
+			flow->refused++;
 			*status = verdict.status;
 			return EMU_LAUNCH_FAILED;
 		}

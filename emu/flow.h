@@ -81,10 +81,12 @@ struct emu_flow {
 	bool full;          /* a packet waits for room at the destination, others stay behind it */
 	uint32_t full_pump; /* srd->pumps when that was last seen */
 	uint32_t una, next_seq;
-	uint32_t held;       /* records in srd->held that name this flow */
-	uint32_t reads;      /* READ messages that wait for data */
-	uint64_t heard;      /* last sign of life, or when the first unanswered packet left */
-	uint64_t cut_since;  /* 0: not cut */
+	uint32_t refused;   /* requests that a fault refused: the next has the same number, and must
+			     * not have the same draw */
+	uint32_t held;      /* records in srd->held that name this flow */
+	uint32_t reads;     /* READ messages that wait for data */
+	uint64_t heard;     /* last sign of life, or when the first unanswered packet left */
+	uint64_t cut_since; /* 0: not cut */
 	uint64_t gone_since; /* the other side's queue pair or process is gone; 0: it is there */
 	struct emu_list queue;
 	struct emu_message *messages;

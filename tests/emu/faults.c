@@ -206,6 +206,25 @@ static void bad_key_fault(void)
 	kit_pair_close(&p);
 }
 
+/* Each is drawn for itself: one that is refused is followed by others that are not. */
+static void bad_key_by_chance(void)
+{
+	unsigned int refused = 0, after = 0;
+	struct ibv_wc wc;
+	struct kit_pair p;
+
+	kit_pair_open(&p, &with_recvs, 1 << 20);
+	kit_fault("bad-key:p=50%%");
+	for (unsigned int i = 0; i < 100; i++) {
+		post(&p, KIT_READ, i, 10);
+		until(ibv_poll_cq(ibv_cq_ex_to_cq(p.ep.send_cq), 1, &wc) == 1);
+		after += refused && wc.status == IBV_WC_SUCCESS;
+		refused += wc.status != IBV_WC_SUCCESS;
+	}
+	check(refused >= 20 && after >= 20);
+	kit_pair_close(&p);
+}
+
 /* Any status can be had, and comes as libefa shows it. */
 static void any_status(void)
 {
@@ -336,6 +355,7 @@ static const struct kit_case cases[] = {
 	{ "faults/port-events", port_events },
 	{ "faults/revoked", revoked },
 	{ "faults/bad-key", bad_key_fault },
+	{ "faults/bad-key-by-chance", bad_key_by_chance },
 	{ "faults/any-status", any_status },
 	{ "faults/unknown-peer", unknown_peer, { .device = "unknown_peer=1" } },
 	{ "faults/rnr-counts", rnr_counts, { .device = "rnr_timer=100" } },
