@@ -147,7 +147,7 @@ static int open_flights(struct weft *weft)
 
 	for (i = 0; i < weft->rail_count; i++)
 		/* Twice where records rest after a failure. */
-		depth += weft->rails[i].depth << weft->rails[i].provider->errors_repeat;
+		depth += weft->rails[i].depth << flight_rests(&weft->rails[i]);
 	rc = pool_init(&weft->flights, sizeof(struct flight), depth);
 	weft->turns = mem_array(depth, sizeof(*weft->turns));
 	weft->spare = mem_array(depth, sizeof(struct flight *));

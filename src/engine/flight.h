@@ -155,6 +155,12 @@ static inline struct flight *flight_of(const struct weft *weft, const struct rai
 {
 	return rail->limits.late_errors ? flight_numbered(weft, ctx) : ctx;
 }
+/* Whether the record of an operation that failed rests before it is used again, since it may be
+ * reported again and a number does not tell which use is meant. */
+static inline bool flight_rests(const struct rail *rail)
+{
+	return rail->provider->errors_repeat && !rail->limits.late_errors;
+}
 /* What is reported of the use that ends now will mean nothing. */
 static inline void flight_next_turn(struct weft *weft, const struct flight *flight)
 {

@@ -8,8 +8,8 @@
 #include "engine/stage.h"
 #include "transport/context.h"
 
-/* A provider that reports an operation's failure once for each of its packets has done so by then.
- */
+/* A provider that reports an operation's failure once for each of its packets has done so by then:
+ * for those that need a record's address as its context, so that nothing tells its uses apart. */
 #define SPENT_NS (30 * NSEC_PER_SEC)
 
 /* Of one transfer: its pieces are few, and whatever fails on every path is not the paths' fault. */
@@ -92,16 +92,16 @@ void flight_lose(struct weft *weft, struct flight *flight)
 	batch_released(batch);
 }
 
-/* The record is used again: at once, or when no further report of its failure can come. */
+/* The record is used again: at once, or when no further report of its failure can come. A burst of
+ * refusals would otherwise take all records, and hold up every other peer. */
 static void retire(struct weft *weft, struct flight *flight, bool failed)
 {
 	struct rail *rail = flight->rail;
 
-	if (!failed || !rail->provider->errors_repeat || !rail->port) {
+	if (!failed || !flight_rests(rail) || !rail->port) {
 		flight_reuse(weft, rail, flight);
 		return;
 	}
-	flight_next_turn(weft, flight);
 	flight->spent = true;
 	flight->transfer = NULL;
 	flight->spent_ns = clock_ns();
