@@ -133,6 +133,42 @@ int child_unregister(struct child *child, struct net *net, uint64_t timeout_ns)
 	return reply.rc;
 }
 
+void child_unregister_start(struct child *child, uint64_t timeout_ns)
+{
+	struct child_request request = { .kind = CHILD_UNREGISTER, .timeout_ns = timeout_ns };
+
+	check(send(child->sock, &request, sizeof(request), MSG_NOSIGNAL) == sizeof(request));
+}
+
+bool child_unregister_ended(struct child *child, int *ret)
+{
+	struct child_reply reply;
+
+	if (!child_readable(child))
+		return false;
+	check(recv(child->sock, &reply, sizeof(reply), 0) == sizeof(reply));
+	*ret = reply.rc;
+	return true;
+}
+
+uint32_t child_arrival(struct child *child, struct net *net)
+{
+	struct child_request request = { .kind = CHILD_ARRIVAL };
+	struct child_reply reply;
+
+	child_ask_ok(child, net, &request, &reply);
+	return (uint32_t)reply.count;
+}
+
+uint64_t child_arrived(struct child *child, struct net *net)
+{
+	struct child_request request = { .kind = CHILD_ARRIVED };
+	struct child_reply reply;
+
+	child_ask_ok(child, net, &request, &reply);
+	return reply.count;
+}
+
 void child_storm(struct child *child, struct net *net, const struct weft_region *region, bool read,
 		 uint32_t len)
 {
@@ -152,6 +188,15 @@ uint64_t child_storm_done(struct child *child, struct net *net)
 
 	child_ask_ok(child, net, &request, &reply);
 	return reply.count;
+}
+
+int child_storm_error(struct child *child, struct net *net)
+{
+	struct child_request request = { .kind = CHILD_STORM_DONE };
+	struct child_reply reply;
+
+	child_ask_ok(child, net, &request, &reply);
+	return reply.error;
 }
 
 /* Whether the segment's lock stays taken, though it is tried again and again. */

@@ -32,12 +32,21 @@ void child_open_provider(struct child *child, struct net *net, const char *provi
 void child_close(struct child *child, struct net *net);
 /* Its weft_unregister() of the area's region. */
 int child_unregister(struct child *child, struct net *net, uint64_t timeout_ns);
+/* The same in two steps: asked; answered (*ret set), or not yet (false). No other call between. */
+void child_unregister_start(struct child *child, uint64_t timeout_ns);
+bool child_unregister_ended(struct child *child, int *ret);
+/* Has it count immediates from now on, with an arrival of its own: its number. */
+uint32_t child_arrival(struct child *child, struct net *net);
+/* How many there were. */
+uint64_t child_arrived(struct child *child, struct net *net);
 /* Has it import a region and write (or read) len bytes at a time, as fast as it can, until its
  * engine is closed: from its area to the remote's first area.len bytes. */
 void child_storm(struct child *child, struct net *net, const struct weft_region *region, bool read,
 		 uint32_t len);
 /* Transfers of the storm that ended as done. */
 uint64_t child_storm_done(struct child *child, struct net *net);
+/* 0, or why the first one that was not done ended. */
+int child_storm_error(struct child *child, struct net *net);
 
 /* Stops the process and waits until it is, at a moment at which it holds none of the locks that
  * libfabric 1.17's shm shares: what needs such a lock would wait until the process goes on

@@ -24,6 +24,7 @@ struct storm {
 	uint32_t len;
 	uint64_t next; /* offset of the next transfer */
 	uint64_t done;
+	int error; /* of the first that was not done */
 };
 
 struct far {
@@ -32,6 +33,7 @@ struct far {
 	struct area area;
 	struct weft *weft;
 	struct weft_region *region;
+	struct weft_arrival *arrival;
 	struct storm storm;
 };
 
@@ -63,6 +65,7 @@ static int far_close(struct far *f)
 	weft_close(f->weft);
 	f->weft = NULL;
 	f->region = NULL;
+	f->arrival = NULL;
 	memset(&f->storm, 0, sizeof(f->storm));
 	return 0;
 }
@@ -92,6 +95,12 @@ static int storm_add(struct far *f, struct weft_batch *batch)
 	return net_add(batch, &move);
 }
 
+static void storm_failed(struct storm *storm, int error)
+{
+	if (!storm->error)
+		storm->error = error;
+}
+
 /* Counts what a batch has done and starts it again. */
 static void storm_turn(struct far *f, struct weft_batch *batch)
 {
@@ -100,12 +109,17 @@ static void storm_turn(struct far *f, struct weft_batch *batch)
 	if (weft_batch_poll(batch) == 0 && weft_batch_result(batch, 0, &result) == 0 &&
 	    result.state == WEFT_ACTIVE)
 		return;
-	for (uint32_t i = 0; weft_batch_result(batch, i, &result) == 0; i++)
+	for (uint32_t i = 0; weft_batch_result(batch, i, &result) == 0; i++) {
 		f->storm.done += result.state == WEFT_DONE;
+		storm_failed(&f->storm, result.error);
+	}
 	if (weft_batch_reset(batch))
 		return;
 	for (int i = 0; i < STORM_CAPACITY; i++) {
-		if (storm_add(f, batch) < 0) {
+		int rc = storm_add(f, batch);
+
+		if (rc < 0) {
+			storm_failed(&f->storm, rc);
 			f->storm.active = false;
 			break;
 		}
@@ -137,6 +151,20 @@ static void far_turn(struct far *f)
 		storm_turn(f, f->storm.batches[i]);
 }
 
+/* One that counts from now on; the one before, if there is any, counts no more. */
+static int far_arrival(struct far *f, struct child_reply *reply)
+{
+	int rc;
+
+	if (f->arrival)
+		weft_arrival_close(f->arrival);
+	f->arrival = NULL;
+	rc = weft_arrival_open(f->weft, &f->arrival);
+	if (!rc)
+		reply->count = weft_arrival_imm(f->arrival);
+	return rc;
+}
+
 static int far_do(struct far *f, const struct child_request *request, struct child_reply *reply)
 {
 	switch (request->kind) {
@@ -150,6 +178,12 @@ static int far_do(struct far *f, const struct child_request *request, struct chi
 		return far_storm(f, request);
 	case CHILD_STORM_DONE:
 		reply->count = f->storm.done;
+		reply->error = f->storm.error;
+		return 0;
+	case CHILD_ARRIVAL:
+		return far_arrival(f, reply);
+	case CHILD_ARRIVED:
+		reply->count = weft_arrival_count(f->arrival);
 		return 0;
 	default:
 		return -EINVAL;

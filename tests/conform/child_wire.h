@@ -13,6 +13,8 @@ enum child_kind {
 	CHILD_UNREGISTER,
 	CHILD_STORM,
 	CHILD_STORM_DONE,
+	CHILD_ARRIVAL,
+	CHILD_ARRIVED,
 };
 
 struct child_request {
@@ -30,6 +32,7 @@ struct child_request {
 
 struct child_reply {
 	int32_t rc;
+	int32_t error; /* STORM_DONE */
 	uint32_t len;
 	uint64_t count;
 	char detail[256];
