@@ -56,7 +56,8 @@ void host_fault(const struct cell *cell)
 
 	if (emu_fault_parse(cell->row->fault, &fault, why, sizeof(why)))
 		conform_fail(__FILE__, __LINE__, "%s", why);
-	check_int(fault.kind, cell->row->kind);
+	if (cell->row->kind)
+		check_int(fault.kind, cell->row->kind);
 	check(emu_fault_add(cell->world->shared, &fault) > 0);
 }
 
@@ -72,16 +73,12 @@ uint64_t host_fault_clear(const struct cell *cell)
 	return hits;
 }
 
-bool host_fault_counts(enum emu_fault_kind kind)
+uint64_t host_fault_rate(const struct row *row)
 {
-	switch ((int)kind) {
-	case EMU_FAULT_NONE:
-	case EMU_FAULT_NIC_DOWN:
-	case EMU_FAULT_LINK_DOWN:
-	case EMU_FAULT_FLAP:
-	case EMU_FAULT_LIMIT:
-		return false;
-	default:
-		return true;
-	}
+	struct emu_fault fault;
+	char why[256];
+
+	if (row->kind != EMU_FAULT_LIMIT || emu_fault_parse(row->fault, &fault, why, sizeof(why)))
+		return 0;
+	return fault.rate;
 }

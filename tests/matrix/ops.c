@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The operations of a cell: started, waited for, and their bytes counted. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "matrix.h"
@@ -26,15 +27,20 @@ size_t ops_room(enum op op, enum size size)
 	return count_of(op, size) * (bytes_each(op, size) + GAP);
 }
 
-/* Where the bytes come from, and where they go. A message goes there and back. */
-static struct area *from(struct run *r)
+static uint8_t *far_bytes(struct run *r)
 {
-	return r->ops.op == OP_READ ? &r->child[0].area : &r->area;
+	return r->ops.sealed ? r->ops.sealed : r->child[0].area.base;
 }
 
-static struct area *into(struct run *r)
+/* Where the bytes come from, and where they go. A message goes there and back. */
+static uint8_t *from(struct run *r)
 {
-	return r->ops.op == OP_READ ? &r->area : &r->child[0].area;
+	return r->ops.op == OP_READ ? far_bytes(r) : r->area.base;
+}
+
+static uint8_t *into(struct run *r)
+{
+	return r->ops.op == OP_READ ? r->area.base : far_bytes(r);
 }
 
 void ops_prepare(struct run *r, uint64_t seed, uint32_t count, uint64_t deadline_ns)
@@ -50,11 +56,14 @@ void ops_prepare(struct run *r, uint64_t seed, uint32_t count, uint64_t deadline
 	ops->stride = ops->each + GAP;
 	ops->seed = seed;
 	ops->deadline_ns = deadline_ns;
-	memset(into(r)->base, 0, into(r)->len);
+	if (ops->op == OP_IMM && !r->killed)
+		ops->imm = child_arrival(&r->child[0], &r->net);
+	memset(into(r), 0, r->area.len);
 	for (uint32_t i = 0; i < ops->count; i++) {
 		uint64_t number = seed + i; /* a message of another time is none of these */
 
-		area_fill(from(r), i * ops->stride, ops->each, seed + i);
+		area_fill(ops->op == OP_READ ? &r->child[0].area : &r->area, i * ops->stride,
+			  ops->each, seed + i);
 		if (ops->op != OP_NOTIFY)
 			ops->batches[i] = net_batch(r->weft, 1);
 		else
@@ -68,7 +77,7 @@ static void end(struct ops *ops, uint32_t i, int error)
 		return;
 	ops->ended[i] = true;
 	ops->error[i] = error;
-	ops->lasted_ns[i] = clock_ns() - ops->start_ns;
+	ops->lasted_ns[i] = clock_ns() - ops->begun_ns[i];
 }
 
 /* A transfer, or the reason why it is refused at once. */
@@ -76,7 +85,14 @@ static void start_transfer(struct run *r, uint32_t i)
 {
 	struct ops *ops = &r->ops;
 	uint64_t at = i * ops->stride;
-	struct move move = { ops->op == OP_READ, r->region, at, r->remote[0], at, ops->each, 0, 0 };
+	struct move move = { ops->op == OP_READ,
+			     r->region,
+			     at,
+			     r->remote[0],
+			     at,
+			     ops->each,
+			     ops->op == OP_IMM ? WEFT_WITH_IMM : 0,
+			     ops->imm };
 	int rc = net_add(ops->batches[i], &move);
 
 	if (rc >= 0)
@@ -102,14 +118,20 @@ static void start_message(struct run *r, uint32_t i)
 		end(ops, i, rc);
 }
 
-void ops_start(struct run *r)
+void ops_start(struct run *r, uint32_t first, uint32_t end)
 {
-	r->ops.start_ns = clock_ns();
-	for (uint32_t i = 0; i < r->ops.count; i++)
-		if (r->ops.op == OP_NOTIFY)
+	struct ops *ops = &r->ops;
+
+	if (!first)
+		ops->start_ns = clock_ns();
+	ops->started = end;
+	for (uint32_t i = first; i < end; i++) {
+		ops->begun_ns[i] = clock_ns();
+		if (ops->op == OP_NOTIFY)
 			start_message(r, i);
 		else
 			start_transfer(r, i);
+	}
 }
 
 /* An echo: once each, and with the bytes that were sent. */
@@ -148,7 +170,7 @@ static void poll_messages(struct run *r)
 		lost = -WEFT_EPEERGONE;
 	else if (clock_ns() - ops->start_ns > ops->deadline_ns)
 		lost = -WEFT_EDEADLINE;
-	for (uint32_t i = 0; i < ops->count; i++) {
+	for (uint32_t i = 0; i < ops->started; i++) {
 		if (!ops->begun[i] && !lost)
 			start_message(r, i);
 		if (lost)
@@ -160,7 +182,7 @@ static void poll_transfers(struct run *r)
 {
 	struct ops *ops = &r->ops;
 
-	for (uint32_t i = 0; i < ops->count; i++)
+	for (uint32_t i = 0; i < ops->started; i++)
 		if (!ops->ended[i] && weft_batch_poll(ops->batches[i]) == 1)
 			end(ops, i, weft_batch_error(ops->batches[i]));
 }
@@ -171,18 +193,66 @@ bool ops_poll(struct run *r)
 		poll_messages(r);
 	else
 		poll_transfers(r);
-	for (uint32_t i = 0; i < r->ops.count; i++)
-		if (!r->ops.ended[i])
-			return false;
-	return true;
+	return !ops_open(r);
+}
+
+uint32_t ops_open(const struct run *r)
+{
+	uint32_t open = 0;
+
+	for (uint32_t i = 0; i < r->ops.started; i++)
+		open += !r->ops.ended[i];
+	return open;
+}
+
+/* What fills the memory of a region that was taken back. */
+#define SEAL 0xee
+
+void ops_seal(struct run *r)
+{
+	struct area *far = &r->child[0].area;
+
+	r->ops.sealed = malloc(far->len);
+	check(r->ops.sealed);
+	memcpy(r->ops.sealed, far->base, far->len);
+	memset(far->base, SEAL, far->len);
+}
+
+static uint64_t seal_wrong(struct run *r)
+{
+	const struct area *far = &r->child[0].area;
+	uint64_t wrong = 0;
+
+	for (size_t at = 0; r->ops.sealed && at < far->len; at++)
+		wrong += far->base[at] != SEAL;
+	return wrong;
+}
+
+/* Some are counted that did not end as done: the count, or its answer, came too late. */
+void ops_check_arrived(struct run *r)
+{
+	struct ops *ops = &r->ops;
+	uint64_t done = 0, begun = 0, count;
+
+	if (ops->op != OP_IMM || r->killed)
+		return;
+	for (uint32_t i = 0; i < ops->started; i++) {
+		done += ops->ended[i] && !ops->error[i];
+		begun += ops->begun[i];
+	}
+	until(&r->net, child_arrived(&r->child[0], &r->net) >= done);
+	count = child_arrived(&r->child[0], &r->net);
+	if (count > begun)
+		conform_fail(__FILE__, __LINE__, "%llu are counted, of %llu",
+			     (unsigned long long)count, (unsigned long long)begun);
 }
 
 /* Bytes of the range that are not the operation's and, unless it is done, not what was there. */
 static uint64_t range_wrong(struct run *r, uint32_t i)
 {
 	const struct ops *ops = &r->ops;
-	const uint8_t *want = from(r)->base + i * ops->stride;
-	const uint8_t *got = into(r)->base + i * ops->stride;
+	const uint8_t *want = from(r) + i * ops->stride;
+	const uint8_t *got = into(r) + i * ops->stride;
 	uint64_t wrong = 0;
 
 	if (!ops->error[i] && !memcmp(got, want, ops->each))
@@ -194,7 +264,7 @@ static uint64_t range_wrong(struct run *r, uint32_t i)
 
 static uint64_t gap_wrong(struct run *r, uint32_t i)
 {
-	const uint8_t *got = into(r)->base + i * r->ops.stride + r->ops.each;
+	const uint8_t *got = into(r) + i * r->ops.stride + r->ops.each;
 	uint64_t wrong = 0;
 
 	for (size_t at = 0; at < GAP; at++)
@@ -221,6 +291,7 @@ uint64_t ops_wrong(struct run *r)
 
 	for (uint32_t i = 0; r->ops.op != OP_NOTIFY && i < r->ops.count; i++)
 		wrong += range_wrong(r, i) + gap_wrong(r, i);
+	wrong += seal_wrong(r);
 	check_guards(&r->area);
 	check_guards(&r->child[0].area);
 	return wrong;
@@ -230,5 +301,6 @@ void ops_finish(struct run *r)
 {
 	for (uint32_t i = 0; i < r->ops.count; i++)
 		weft_batch_close(r->ops.batches[i]);
+	free(r->ops.sealed);
 	memset(&r->ops, 0, sizeof(r->ops));
 }
