@@ -39,7 +39,7 @@ static const struct {
 	int error;
 } errors[] = {
 	{ GONE, -WEFT_EPEERGONE },   { DEADLINE, -WEFT_EDEADLINE }, { REFUSED, -WEFT_EREFUSED },
-	{ REVOKED, -WEFT_EREVOKED }, { PROVIDER, -WEFT_EPROVIDER },
+	{ REVOKED, -WEFT_EREVOKED }, { PROVIDER, -WEFT_EPROVIDER }, { STUCK, -WEFT_EPEERSTUCK },
 };
 
 bool judge_kinds(void)

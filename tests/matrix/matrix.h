@@ -63,6 +63,7 @@ enum {
 	REFUSED = 4,
 	REVOKED = 8,
 	PROVIDER = 16,
+	STUCK = 32,
 };
 
 /* How operations of a row may end. */
