@@ -81,7 +81,7 @@ static int connect_path(struct weft_peer *peer, uint32_t i, const struct wire_wa
 {
 	struct rail *rail = way_rail(peer->weft, peer->way, i);
 	struct path *path = &peer->paths[i];
-	int rc = err_set(-WEFT_EPEERGONE, "all rails of the peer broke");
+	int rc = -WEFT_EPEERGONE;
 	uint32_t k;
 
 	if (rail->broken)
@@ -94,7 +94,9 @@ static int connect_path(struct weft_peer *peer, uint32_t i, const struct wire_wa
 						far->rails[path->far].addr_len, &path->dest);
 	}
 	path->has_dest = rc == 0;
-	return rc;
+	return k == far->rail_count && rc == -WEFT_EPEERGONE
+		       ? err_set(rc, "all rails of the peer broke")
+		       : rc;
 }
 
 int path_connect(struct weft_peer *peer, const struct wire_way *far)
