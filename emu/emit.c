@@ -413,8 +413,7 @@ static bool held_launch(struct emu_srd *srd, struct emu_flow *flow, uint32_t seq
 	return true;
 }
 
-/* Emits what is due or has been overtaken by enough, and leaves the timer set for the soonest that
- * waits. New entries may be added at the end meanwhile. */
+/* Emits what is due or was overtaken enough; sets the timer for what waits. New ones may join. */
 void emit_held(struct emu_srd *srd, uint64_t now)
 {
 	uint64_t due = EMU_NEVER;
