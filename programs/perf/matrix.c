@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "common/program.h"
+#include "perf/env.h"
 #include "perf/matrix.h"
 
 #define LONGEST_NS (3600 * NSEC_PER_SEC)
@@ -72,6 +73,37 @@ static void fail_pair(const struct matrix *matrix, struct matrix_pair *pair, int
 		     matrix->host[pair->b].address);
 }
 
+/* Once for each host. Without memory for it the matrix goes without. */
+static void take_env(struct matrix_host *host, const struct perf_session *session)
+{
+	const struct perf_env *there = perf_session_there(session);
+
+	if (host->env.fact || !there->facts)
+		return;
+	host->env.fact = calloc(there->facts, sizeof(*there->fact));
+	if (!host->env.fact)
+		return;
+	memcpy(host->env.fact, there->fact, there->facts * sizeof(*there->fact));
+	host->env.facts = there->facts;
+	host->env.line_rate = there->line_rate;
+}
+
+/* Of those that were only ever the other side of a pair. */
+static void ask_others(struct matrix *matrix, uint64_t timeout_ns)
+{
+	struct perf_session *session;
+	struct matrix_host *host;
+
+	for (uint32_t i = 0; i < matrix->pairs && !*stop_seen; i++) {
+		host = &matrix->host[matrix->pair[i].b];
+		if (!matrix->pair[i].done || matrix->pair[i].error || host->env.fact ||
+		    perf_session_open(&session, host->address, timeout_ns))
+			continue;
+		take_env(host, session);
+		perf_session_close(session);
+	}
+}
+
 static void run_round(struct matrix *matrix, struct matrix_pair *pairs, uint32_t n,
 		      struct perf_session **sessions, uint64_t timeout_ns)
 {
@@ -84,6 +116,8 @@ static void run_round(struct matrix *matrix, struct matrix_pair *pairs, uint32_t
 	for (uint32_t i = 0; i < n; i++) {
 		sessions[i] = NULL;
 		rc = perf_session_open(&sessions[i], matrix->host[pairs[i].a].address, timeout_ns);
+		if (!rc)
+			take_env(&matrix->host[pairs[i].a], sessions[i]);
 		if (!rc)
 			rc = perf_session_visit_begin(sessions[i], matrix->host[pairs[i].b].address,
 						      &matrix->c);
@@ -127,6 +161,7 @@ static int run_all(struct matrix *matrix, const struct perf_values *values)
 	if (shows)
 		fputs("\r\033[K", stderr);
 	free(sessions);
+	ask_others(matrix, values->timeout);
 	return 0;
 }
 
@@ -173,6 +208,8 @@ int command_matrix(const struct command_line *line)
 		rc = run_all(&matrix, &line->values);
 	if (!rc)
 		rc = report(&matrix, &line->values);
+	for (uint32_t i = 0; i < matrix.hosts; i++)
+		perf_env_free(&matrix.host[i].env);
 	free(matrix.pair);
 	free(matrix.host);
 	return rc;

@@ -18,6 +18,7 @@ struct matrix_host {
 	uint32_t pairs; /* with a value */
 	double median, low, high;
 	bool slow;
+	struct perf_env env; /* as its server told it; without facts when it could not be asked */
 };
 
 struct matrix {

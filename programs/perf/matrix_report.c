@@ -58,6 +58,20 @@ static void put_pair(struct json *json, const struct matrix *matrix, const struc
 	json_object_end(json);
 }
 
+/* The names and values of docs/perf-json.md, "facts". */
+static void put_env(struct json *json, const struct perf_env *env)
+{
+	json_double(json, "line_rate_bytes_per_s", env->line_rate);
+	json_array(json, "facts");
+	for (uint32_t i = 0; i < env->facts; i++) {
+		json_object(json, NULL);
+		json_string(json, "name", env->fact[i].name);
+		json_string(json, "value", env->fact[i].value);
+		json_object_end(json);
+	}
+	json_array_end(json);
+}
+
 static void put_all(struct json *json, const struct matrix *matrix)
 {
 	const char *unit = is_latency(matrix) ? "p50_us" : "gb_per_s";
@@ -78,6 +92,7 @@ static void put_all(struct json *json, const struct matrix *matrix)
 		json_u64(json, "pairs", host->pairs);
 		json_double(json, unit, shown(matrix, host->median));
 		json_bool(json, "slow", host->slow);
+		put_env(json, &host->env);
 		json_object_end(json);
 	}
 	json_array_end(json);

@@ -235,6 +235,8 @@ def test_a_matrix_measures_each_pair_once(tmp_path):
     assert all("gb_per_s" in pair for pair in matrix["pairs"]), matrix
     assert sorted(map(sorted, pairs)) == sorted(sorted({a.addr, b.addr}) for i, a in enumerate(servers) for b in servers[:i])
     assert [host["pairs"] for host in matrix["hosts"]] == [2, 2, 2]
+    for host in matrix["hosts"]:
+        assert {"kernel", "cpu"} <= {fact["name"] for fact in host["facts"]}, host
     servers[2].stop()
     result = run([*PERF, "matrix", ",".join(server.addr for server in servers), "--backend", "tcp", *SHORT[:4], "--json", path])
     assert result.returncode == FAILED and result.stderr.count(b"\n") == 2, result
