@@ -182,6 +182,7 @@ struct path {
 	bool down;    /* nothing is posted to it; probe_ns says when it is asked again: never, where
 		       * it has no dest */
 	bool probing; /* a PING is under way */
+	bool refused; /* it is down, and its last PING failed */
 	uint8_t far;  /* the peer's rail at the other end */
 	uint8_t turn; /* how often that has changed: path_turn() */
 	int reason;

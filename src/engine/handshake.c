@@ -36,6 +36,7 @@ void peer_hello(struct weft_peer *peer)
 static void connected(struct weft_peer *peer)
 {
 	struct list *link, *after;
+	uint32_t i;
 
 	if (peer_state(peer) != PEER_CONNECTING)
 		return;
@@ -47,6 +48,10 @@ static void connected(struct weft_peer *peer)
 		remote_ask(list_entry(link, struct weft_remote, link));
 	peer_make_ready(peer);
 	engine_signal(peer->weft);
+	/* It may know rails of ours from before they broke. */
+	for (i = 0; i < peer->way->count && peer_state(peer) == PEER_CONNECTED; i++)
+		if (way_rail(peer->weft, peer->way, i)->broken)
+			doubt_begin(peer, i);
 }
 
 /* Tells a sender that is no peer why it does not become one. */
@@ -57,6 +62,7 @@ static void refuse(struct rail *rail, const struct wire_hello *hello,
 	struct wire_grant grant = { .code = code };
 	uint8_t bytes[WIRE_HEAD_BYTES], payload[16];
 	size_t len = sizeof(payload);
+	const struct wire_rail *far;
 	uint64_t dest;
 	uint32_t i;
 
@@ -66,14 +72,27 @@ static void refuse(struct rail *rail, const struct wire_hello *hello,
 	for (i = 0; i < from->way_count; i++) {
 		if (from->ways[i].provider != rail->provider->number)
 			continue;
-		if (rail->ops->connect(rail->port, from->ways[i].rails[0].addr,
-				       from->ways[i].rails[0].addr_len, &dest))
+		far = wire_first_rail(&from->ways[i]);
+		if (!far || rail->ops->connect(rail->port, far->addr, far->addr_len, &dest))
 			return;
 		/* The destination stays: forgetting it would cut the answer off. A stranger that
 		 * comes again gets the same entry where the provider finds equal addresses. */
 		rail->ops->send(rail->port, dest, bytes, sizeof(bytes), payload, len, UINT64_MAX);
 		return;
 	}
+}
+
+/* Rails of the peer that broke before it could say so. */
+static int turn_paths(struct weft_peer *peer, const struct wire_descriptor *from)
+{
+	uint32_t i, k;
+
+	for (i = 0; i < from->way_count; i++)
+		for (k = 0; k < from->ways[i].rail_count; k++)
+			if (from->ways[i].provider == peer->way->provider->number &&
+			    !from->ways[i].rails[k].addr_len)
+				path_turn(peer, k);
+	return peer_state(peer) == PEER_DEAD ? -WEFT_EPEERGONE : 0;
 }
 
 static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_hello *hello,
@@ -114,6 +133,8 @@ static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_h
 	}
 	if (!peer)
 		return -WEFT_EUNREACHABLE;
+	if (turn_paths(peer, from))
+		return -WEFT_EPEERGONE;
 	memcpy(welcome.id, weft->id, WIRE_ID_BYTES);
 	welcome.slot = peer->slot;
 	welcome.token = peer->token;

@@ -291,8 +291,8 @@ void peer_sent(struct weft *weft, const struct event *event)
 	if (kind == COOKIE_PING) {
 		if (!is_old(peer, path, event->cookie))
 			peer->paths[path].probing = false;
-		if (event->error && path_usable(peer, path) && !is_old(peer, path, event->cookie))
-			path_failed(peer, path, event->error);
+		if (event->error && !is_old(peer, path, event->cookie))
+			path_unanswered(peer, path, event->error);
 	} else if (event->error == -WEFT_EPEERGONE && event->data &&
 		   (path_has_other(peer, path) || is_old(peer, path, event->cookie))) {
 		send_again(peer, event, path);

@@ -23,13 +23,23 @@
 	(30 * NSEC_PER_SEC) /* the same: each PING takes a receive of a stopped peer \
 			     */
 
+static bool is_there(const struct weft_peer *peer, uint32_t i)
+{
+	return peer->paths[i].has_dest && !way_rail(peer->weft, peer->way, i)->broken;
+}
+
+/* Where all are down one that may answer, rather than one that is lost. */
 uint32_t path_first(const struct weft_peer *peer)
 {
-	uint32_t i = 0;
+	uint32_t i = 0, down = 0;
 
-	while (i + 1 < peer->way->count && !path_usable(peer, i))
+	while (i < peer->way->count && !path_usable(peer, i))
 		i++;
-	return i;
+	if (i < peer->way->count)
+		return i;
+	while (down + 1 < peer->way->count && !is_there(peer, down))
+		down++;
+	return down;
 }
 
 bool path_turned(const struct weft_peer *peer, uint32_t i, uint64_t posted_ns)
@@ -65,7 +75,7 @@ void path_lose(struct weft_peer *peer, uint32_t i, int reason)
 
 	if (path->has_dest) { /* it was one */
 		path->failures++;
-		peer->weft->stats.paths_failed++;
+		COUNT(peer, paths_failed);
 	}
 	if (!path->down)
 		peer->paths_down++;
@@ -94,6 +104,7 @@ static int connect_path(struct weft_peer *peer, uint32_t i, const struct wire_wa
 						far->rails[path->far].addr_len, &path->dest);
 	}
 	path->has_dest = rc == 0;
+	path->refused = false;
 	return k == far->rail_count && rc == -WEFT_EPEERGONE
 		       ? err_set(rc, "all rails of the peer broke")
 		       : rc;
@@ -132,15 +143,13 @@ static void turn(struct weft_peer *peer, uint32_t i)
 {
 	struct path *path = &peer->paths[i];
 
-	path->failures++;
-	peer->weft->stats.paths_failed++;
 	if (!peer->address || connect_path(peer, i, peer->address, path->far)) {
-		path->failures--; /* path_lose() counts it */
-		peer->weft->stats.paths_failed--;
-		path->has_dest = true;
+		path->has_dest = true; /* path_lose() counts it */
 		path_lose(peer, i, -WEFT_EPROVIDER);
 		return;
 	}
+	path->failures++;
+	COUNT(peer, paths_failed);
 	path->turn++;
 	path->turned_ns = clock_ns();
 	path->probing = false;
@@ -230,13 +239,28 @@ bool path_failed(struct weft_peer *peer, uint32_t i, int reason)
 	return true;
 }
 
+void path_unanswered(struct weft_peer *peer, uint32_t i, int reason)
+{
+	uint32_t k;
+
+	if (path_usable(peer, i)) {
+		path_failed(peer, i, reason);
+		return;
+	}
+	peer->paths[i].refused = true;
+	for (k = 0; k < peer->way->count; k++)
+		if (is_there(peer, k) && !peer->paths[k].refused)
+			return;
+	peer_fail(peer, reason);
+}
+
 void path_answered(struct weft_peer *peer, uint32_t i)
 {
 	struct path *path = &peer->paths[i];
 
 	if (!path->down || !path->has_dest)
 		return;
-	path->down = false;
+	path->down = path->refused = false;
 	path->reason = 0;
 	peer->paths_down--;
 	engine_log(peer->weft, WEFT_LOG_INFO, "peer %u (pid %u): path %u over %s is back",

@@ -38,20 +38,30 @@ static bool reaches(const struct weft *weft, const struct way *way, const struct
 	return true;
 }
 
+static bool goes_by(const struct weft *weft, const struct way *way, const struct wire_descriptor *d,
+		    const struct wire_way *far)
+{
+	return far->provider == way->provider->number && reaches(weft, way, d) &&
+	       !rail_way_broken(weft, way);
+}
+
+/* One whose rails there all broke only where there is no other: what it fails with says so. */
 const struct way *peer_choose_way(struct weft *weft, const struct wire_descriptor *d,
 				  const struct wire_way **ret)
 {
+	const struct way *broken = NULL;
 	uint32_t i, j;
 
 	for (i = 0; i < weft->way_count; i++)
-		for (j = 0; j < d->way_count; j++)
-			if (d->ways[j].provider == weft->ways[i].provider->number &&
-			    reaches(weft, &weft->ways[i], d) &&
-			    !rail_way_broken(weft, &weft->ways[i])) {
-				*ret = &d->ways[j];
+		for (j = 0; j < d->way_count; j++) {
+			if (!goes_by(weft, &weft->ways[i], d, &d->ways[j]))
+				continue;
+			*ret = &d->ways[j];
+			if (wire_first_rail(&d->ways[j]))
 				return &weft->ways[i];
-			}
-	return NULL;
+			broken = &weft->ways[i];
+		}
+	return broken;
 }
 
 static int unreachable(const struct weft *weft, const struct wire_descriptor *d)
@@ -124,6 +134,7 @@ static int enter_maps(struct weft_peer *peer)
 int peer_meet(struct weft_peer *peer, const struct wire_way *far)
 {
 	struct weft *weft = peer->weft;
+	const struct wire_rail *first;
 	int rc = 0;
 
 	if (!peer->latency)
@@ -135,7 +146,8 @@ int peer_meet(struct weft_peer *peer, const struct wire_way *far)
 	peer->hello_ns = UINT64_MAX;
 	if (getrandom(&peer->token, sizeof(peer->token), 0) != sizeof(peer->token))
 		return err_set(-EIO, "getrandom failed");
-	peer_probe_init(peer, &far->rails[0]);
+	first = wire_first_rail(far);
+	peer_probe_init(peer, first ? first : &far->rails[0]);
 	rc = path_connect(peer, far);
 	if (rc == 0)
 		rc = enter_maps(peer);

@@ -107,6 +107,8 @@ uint32_t path_first(const struct weft_peer *peer);
 bool path_has_other(const struct weft_peer *peer, uint32_t i);
 /* False: it was the last one, and the peer has failed with it. */
 bool path_failed(struct weft_peer *peer, uint32_t i, int reason);
+/* A PING did not get through. The peer is failed when none gets through by any path. */
+void path_unanswered(struct weft_peer *peer, uint32_t i, int reason);
 /* A rail of the peer broke: the paths to it go to others. Fails the peer that has none. */
 void path_turn(struct weft_peer *peer, uint32_t far);
 /* The same of one that is given up, and does not answer there: to the next, whether or not that

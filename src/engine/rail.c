@@ -180,10 +180,11 @@ void rail_retire(struct rail *rail)
 		return;
 	lose_paths(rail);
 	empty_port(rail);
+	/* Before it is closed, or who has one path may take us for gone. */
+	tell_peers(rail);
 	rail_close(rail);
 	if (!rail->closing)
 		end_flights(rail, false);
-	tell_peers(rail);
 }
 
 void rail_expire(struct weft *weft, uint64_t now_ns)

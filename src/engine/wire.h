@@ -33,6 +33,15 @@ struct wire_way {
 	uint8_t rail_count;
 	struct wire_rail rails[WIRE_RAILS_MAX];
 };
+/* The first that is reached; NULL: all broke. */
+static inline const struct wire_rail *wire_first_rail(const struct wire_way *way)
+{
+	uint32_t i = 0;
+
+	while (i < way->rail_count && !way->rails[i].addr_len)
+		i++;
+	return i < way->rail_count ? &way->rails[i] : NULL;
+}
 
 /* A descriptor: an engine, and one of its regions when has_region. */
 struct wire_descriptor {

@@ -330,10 +330,11 @@ static void destroy(struct port *port)
 }
 
 /* Closing an endpoint, efa goes on serving its peers until its own operations have ended; a packet
- * for memory that is not registered any more would crash it. */
+ * for memory that is not registered any more would crash it. Devices would refuse what peers still
+ * do, where it is this end that goes. */
 static void fabric_shut(struct port *port)
 {
-	if (port->emulated)
+	if (!port->local)
 		close_ep(port);
 }
 

@@ -129,13 +129,19 @@ free_port:
 	return rc;
 }
 
+static void loop_shut(struct port *port)
+{
+	pthread_mutex_lock(&loop_world.lock);
+	if (loop_port_locked(port->id))
+		loop_world.ports[port->id % LOOP_PORTS_MAX] = NULL;
+	pthread_mutex_unlock(&loop_world.lock);
+}
+
 static void loop_close(struct port *port)
 {
 	if (!port)
 		return;
-	pthread_mutex_lock(&loop_world.lock);
-	loop_world.ports[port->id % LOOP_PORTS_MAX] = NULL;
-	pthread_mutex_unlock(&loop_world.lock);
+	loop_shut(port);
 	port_free(port);
 }
 
@@ -264,6 +270,7 @@ const struct transport transport_loop = {
 	.name = "loop",
 	.list = loop_list,
 	.open = loop_open,
+	.shut = loop_shut,
 	.close = loop_close,
 	.address = loop_address,
 	.connect = loop_connect,

@@ -182,6 +182,46 @@ static void broken_rail_is_closed_by_a_thread(const struct conform *c)
 	lose_alone(c, true);
 }
 
+/* Each side loses another one of its two rails; what is left of both is one path. */
+static void rails_break_on_both_sides(const struct conform *c)
+{
+	struct weft_opts ours = net_opts(c), theirs = net_opts(c);
+	struct weft_batch *batch_a, *batch_b;
+	struct pair p;
+
+	ours.rails = theirs.rails = 2;
+	ours.devices = ";breaks_after=100,delay_us=20";
+	theirs.devices = "breaks_after=400,delay_us=20;";
+	pair_open_opts(&p, c, LEN, &ours, &theirs);
+	batch_a = net_batch(p.a, PARTS);
+	batch_b = net_batch(p.b, PARTS);
+	for (uint32_t round = 0, after = 0; after < 20; round++) {
+		check(round < ROUNDS);
+		after += rail_info(p.a, 1).reason && rail_info(p.b, 0).reason;
+		area_fill(&p.mem_a, 0, LEN / 2, round);
+		area_fill(&p.mem_b, LEN / 2, LEN / 2, round + 1);
+		add_all(batch_a, p.region_a, p.to_b, false, 0);
+		add_all(batch_b, p.region_b, p.to_a, false, LEN / 2);
+		check_ok(weft_submit(batch_a, CONFORM_LIMIT_NS));
+		check_ok(weft_submit(batch_b, CONFORM_LIMIT_NS));
+		net_finish(&p.net, batch_a);
+		net_finish(&p.net, batch_b);
+		net_check_done(batch_a, PARTS);
+		net_check_done(batch_b, PARTS);
+		check_holds(&p.mem_b, 0, LEN / 2, round);
+		check_holds(&p.mem_a, LEN / 2, LEN / 2, round + 1);
+		check_ok(weft_batch_reset(batch_a));
+		check_ok(weft_batch_reset(batch_b));
+	}
+	net_burst(&p.net, weft_remote_peer(p.to_b), p.b, 200, 20);
+	net_burst(&p.net, weft_remote_peer(p.to_a), p.a, 200, 20);
+	check_int(net_stats(p.a).peers_gone + net_stats(p.b).peers_gone, 0);
+	check_int(net_stats(p.a).failed + net_stats(p.b).failed, 0);
+	weft_batch_close(batch_a);
+	weft_batch_close(batch_b);
+	pair_close(&p);
+}
+
 /* As provider's own ports break: in the middle of transfers both ways, with messages besides. Where
  * software emulates, its WRITEs are moved two seconds later. */
 static void port_breaks_in_mid_transfer(const struct conform *c)
@@ -375,6 +415,7 @@ static void messages_of_a_broken_rail_are_not_lost_in_silence(const struct confo
 const struct conform_case cases_broken[] = {
 	{ "broken_rail_is_lost_alone", broken_rail_is_lost_alone, NEEDS_SCRIPT },
 	{ "broken_rail_is_closed_by_a_thread", broken_rail_is_closed_by_a_thread, NEEDS_SCRIPT },
+	{ "rails_break_on_both_sides", rails_break_on_both_sides, NEEDS_SCRIPT },
 	{ "port_breaks_in_mid_transfer", port_breaks_in_mid_transfer, NEEDS_NIC | ONLY_MANUAL },
 	{ "regions_go_on_without_a_broken_rail", regions_go_on_without_a_broken_rail,
 	  NEEDS_SCRIPT },
