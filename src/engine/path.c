@@ -97,6 +97,9 @@ static int connect_path(struct weft_peer *peer, uint32_t i, const struct wire_wa
 	if (rail->broken)
 		return err_set(rail->broken, "%s: rail %u (%s) broke: %s", rail->provider->name,
 			       rail->index, rail->limits.device, rail->why);
+	path->has_dest = path->refused = false;
+	if (!wire_first_rail(far))
+		return err_set(rc, "all rails of the peer broke");
 	for (k = 0; k < far->rail_count && rc == -WEFT_EPEERGONE; k++) {
 		path->far = (uint8_t)((from + k) % far->rail_count);
 		if (far->rails[path->far].addr_len)
@@ -104,10 +107,7 @@ static int connect_path(struct weft_peer *peer, uint32_t i, const struct wire_wa
 						far->rails[path->far].addr_len, &path->dest);
 	}
 	path->has_dest = rc == 0;
-	path->refused = false;
-	return k == far->rail_count && rc == -WEFT_EPEERGONE
-		       ? err_set(rc, "all rails of the peer broke")
-		       : rc;
+	return rc;
 }
 
 int path_connect(struct weft_peer *peer, const struct wire_way *far)

@@ -38,11 +38,10 @@ static bool reaches(const struct weft *weft, const struct way *way, const struct
 	return true;
 }
 
-static bool goes_by(const struct weft *weft, const struct way *way, const struct wire_descriptor *d,
-		    const struct wire_way *far)
+static bool leads(const struct weft *weft, const struct way *way, const struct wire_descriptor *d,
+		  const struct wire_way *far)
 {
-	return far->provider == way->provider->number && reaches(weft, way, d) &&
-	       !rail_way_broken(weft, way);
+	return far->provider == way->provider->number && reaches(weft, way, d);
 }
 
 /* One whose rails there all broke only where there is no other: what it fails with says so. */
@@ -54,7 +53,8 @@ const struct way *peer_choose_way(struct weft *weft, const struct wire_descripto
 
 	for (i = 0; i < weft->way_count; i++)
 		for (j = 0; j < d->way_count; j++) {
-			if (!goes_by(weft, &weft->ways[i], d, &d->ways[j]))
+			if (!leads(weft, &weft->ways[i], d, &d->ways[j]) ||
+			    rail_way_broken(weft, &weft->ways[i]))
 				continue;
 			*ret = &d->ways[j];
 			if (wire_first_rail(&d->ways[j]))
@@ -72,8 +72,7 @@ static int unreachable(const struct weft *weft, const struct wire_descriptor *d)
 
 	for (i = 0; i < weft->way_count; i++) /* it may be ours that is broken */
 		for (j = 0; j < d->way_count; j++)
-			if (d->ways[j].provider == weft->ways[i].provider->number &&
-			    reaches(weft, &weft->ways[i], d))
+			if (leads(weft, &weft->ways[i], d, &d->ways[j]))
 				return rail_way_broken(weft, &weft->ways[i]);
 	for (i = 0; i < weft->way_count; i++)
 		snprintf(ours + strlen(ours), sizeof(ours) - strlen(ours), " %s",
