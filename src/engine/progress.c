@@ -8,7 +8,6 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -17,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/thread.h"
 #include "engine/stage.h"
 
 #define CALLS_PER_STEP 64
@@ -429,14 +429,8 @@ static void *owner_main(void *arg)
 
 int engine_thread_start(struct weft *weft)
 {
-	sigset_t all, old;
-	int rc;
+	int rc = thread_create(&weft->thread, NULL, owner_main, weft);
 
-	/* Signals are the program's business. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&weft->thread, NULL, owner_main, weft);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return rc ? err_set(-rc, "cannot start the engine's thread: %s", strerror(rc)) : 0;
 }
 

@@ -7,11 +7,11 @@
  * through no operation of the rail counts as ended and no region is given back.
  */
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "engine/stage.h"
 
 #define LOOK_NS (5 * NSEC_PER_MSEC) /* between two looks whether the thread is through */
@@ -47,15 +47,7 @@ static void *closing_main(void *arg)
 
 static bool start(struct rail_closing *closing)
 {
-	sigset_t all, old;
-	int rc;
-
-	/* Signals are the program's business. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&closing->thread, NULL, closing_main, closing);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return rc == 0;
+	return thread_create(&closing->thread, NULL, closing_main, closing) == 0;
 }
 
 /* Calls fn with the rail's registrations of each region; one that regions share may come again. */

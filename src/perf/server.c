@@ -8,7 +8,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/thread.h"
 #include "perf/server_int.h"
 
 #define CALLERS   32                 /* at the limit the one that came first gives way */
@@ -107,7 +107,6 @@ static int serve(struct door *door, uint32_t index, uint64_t hello_id)
 {
 	struct perf_client *client = calloc(1, sizeof(*client));
 	struct caller *caller = &door->caller[index];
-	sigset_t all, old;
 	int rc;
 
 	if (!client)
@@ -122,10 +121,7 @@ static int serve(struct door *door, uint32_t index, uint64_t hello_id)
 		free(client);
 		return 0;
 	}
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&client->thread, NULL, perf_client_main, client);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	rc = thread_create(&client->thread, NULL, perf_client_main, client);
 	if (rc) {
 		perf_talk_close(&client->talk);
 		free(client);

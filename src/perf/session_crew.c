@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/thread.h"
 #include "transport/fabric.h"
 
 #define SLICES       200
@@ -170,17 +170,12 @@ static void *thread_main(void *arg)
 
 int perf_crew_start(struct perf_crew *crew)
 {
-	sigset_t all, old;
 	int rc = 0;
 
-	/* Signals are for the thread that conducts. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (uint32_t i = 0; !rc && i < crew->threads; i++) {
-		rc = pthread_create(&crew->thread[i].thread, NULL, thread_main, &crew->thread[i]);
+		rc = thread_create(&crew->thread[i].thread, NULL, thread_main, &crew->thread[i]);
 		crew->thread[i].started = !rc;
 	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return rc ? err_set(-rc, "cannot start a thread: %s", strerror(rc)) : 0;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/thread.h"
 #include "engine/engine.h"
 #include "segment/directory.h"
 
@@ -86,7 +86,6 @@ static void *job_main(void *arg)
 
 static int start(struct job *job)
 {
-	sigset_t all, old;
 	pthread_attr_t attr;
 	pthread_t thread;
 	int rc;
@@ -95,10 +94,7 @@ static int start(struct job *job)
 	if (rc)
 		return err_set(-rc, "cannot look up: %s", strerror(rc));
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&thread, &attr, job_main, job);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	rc = thread_create(&thread, &attr, job_main, job);
 	pthread_attr_destroy(&attr);
 	return rc ? err_set(-rc, "cannot start a thread to look up: %s", strerror(rc)) : 0;
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/thread.h"
 
 static void free_publisher(struct tcp_publisher *publisher)
 {
@@ -50,17 +50,12 @@ static struct tcp_publisher *new_publisher(const struct tcp_settings *settings)
 
 static int start(struct tcp_publisher *publisher)
 {
-	sigset_t all, old;
 	int rc;
 
 	publisher->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (publisher->wake_fd < 0)
 		return err_set(-errno, "no descriptors: %s", strerror(errno));
-	/* Signals are the program's business. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&publisher->thread, NULL, tcp_main, publisher);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	rc = thread_create(&publisher->thread, NULL, tcp_main, publisher);
 	return rc ? err_set(-rc, "cannot start a thread to listen: %s", strerror(rc)) : 0;
 }
 

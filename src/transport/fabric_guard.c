@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "base/thread.h"
 #include "transport/fabric.h"
 #include "transport/shm_segment.h"
 
@@ -129,7 +129,6 @@ static void *guard_main(void *arg)
 static int start_locked(void)
 {
 	pthread_condattr_t attr;
-	sigset_t all_signals, old;
 	int rc;
 
 	if (running)
@@ -138,10 +137,7 @@ static int start_locked(void)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&changed, &attr);
 	pthread_condattr_destroy(&attr);
-	sigfillset(&all_signals);
-	pthread_sigmask(SIG_SETMASK, &all_signals, &old);
-	rc = pthread_create(&thread, NULL, guard_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	rc = thread_create(&thread, NULL, guard_main, NULL);
 	if (rc)
 		return err_set(-rc, "cannot start the guard of shm's locks: %s", strerror(rc));
 	pthread_detach(thread);
