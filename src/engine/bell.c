@@ -6,7 +6,8 @@
  * without need costs the engine a look at its queues.
  *
  * A peer rings
- *   - after a post or a message, when its last one is so long ago that the other may sleep;
+ *   - after a post or a message, when its last one is so long ago that the other may sleep; not
+ *     after the post of a copy that the other has no part in (port_limits.copies);
  *   - when its operations have not ended after many polls.
  * A write into an engine's memory is no event to that engine, so a ring also keeps it awake for a
  * while, and longer when it has hardly slept.

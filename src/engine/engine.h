@@ -211,8 +211,9 @@ struct weft_peer {
 	struct sockaddr_storage probe_addr; /* see peer_probe.c */
 	socklen_t probe_len;                /* 0: nothing to probe */
 	int probe_fd;
-	bool direct; /* operations are copied inside the post: OP_DIRECT */
-	bool bell;   /* may sleep where the provider cannot wake it */
+	bool direct;          /* operations are copied inside the post: OP_DIRECT */
+	bool bell;            /* may sleep where the provider cannot wake it */
+	bool bell_operations; /* and has a part in operations: they ring, too, not only messages */
 	uint64_t last_post_ns;
 	const struct way *way;
 	uint32_t number; /* its first slot: no other peer has or will have it */

@@ -269,7 +269,7 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	flight->stage = stage;
 	if (stage)
 		stage->flights++;
-	if (peer->bell)
+	if (peer->bell_operations)
 		bell_posted(peer, weft->now_ns);
 	return 0;
 }

@@ -188,15 +188,16 @@ static uint32_t post_joint(struct weft *weft, struct rail *rail, struct posting 
 {
 	struct flight **const top = &weft->spare[weft->spare_count];
 	struct segment segments[PORT_SEGMENTS_MAX];
-	uint32_t i;
+	uint32_t i = 0;
 
-	for (i = 0; i < n; i++)
+	do
 		segments[i] = (struct segment){
 			.local = posting->local + first[i].offset,
 			.len = first[i].len,
 			.remote = posting->distant + first[i].remote_offset,
 			.ctx = flight_context(weft, top[-1 - (int)i], rail),
 		};
+	while (++i < n);
 	posting->rc = rail->ops->post_all(rail->port, &posting->op, segments, n);
 	if (posting->rc)
 		return 0;
@@ -237,7 +238,7 @@ static inline void account_posted(struct weft_peer *peer, struct rail *rail, uin
 	first->remote->flights += n;
 	flight_count(&first->batch->outstanding, (int)n);
 	peer->weft->stats.in_flight += n;
-	if (peer->bell)
+	if (peer->bell_operations)
 		bell_posted(peer, peer->weft->now_ns);
 }
 

@@ -180,6 +180,8 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 	peer->pid_fd = -1;
 	peer->direct = way_rail(weft, way, 0)->limits.direct && host_may_copy(d->pid);
 	peer->bell = way->provider->host_local && !way->provider->process_local;
+	peer->bell_operations =
+		peer->bell && !(peer->direct && way_rail(weft, way, 0)->limits.copies);
 	memcpy(peer->id, d->id, WIRE_ID_BYTES);
 	rc = idle_keep_address(peer, far);
 	if (rc == 0)

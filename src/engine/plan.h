@@ -11,7 +11,7 @@
 #define PLAN_PIECES_PER_RAIL 4u         /* so that unequal rails can balance */
 /* Pieces that go as one operation are so long together: beyond that an operation's own cost does
  * not show beside its bytes'. Where rails share the work it is as long as an uncut transfer. */
-#define PLAN_JOINT_MAX    (1u << 20)
+#define PLAN_JOINT_MAX    (4u << 20)
 #define PLAN_JOINT_SHARED (2 * PLAN_STRIPE_MIN)
 /* A rail far from the memory counts as if so much more was queued: a microsecond of 100 Gb/s. */
 #define PLAN_FAR (16u << 10)

@@ -402,8 +402,13 @@ static void fabric_limits(const struct port *port, struct port_limits *ret)
 	if (!port->no_gpus && port->emulated)
 		ret->no_gpus = "its WRITEs or READs are done by software, which cannot reach a GPU";
 	ret->direct = fabric_direct(port);
+	ret->copies = port->copied;
 	ret->segments = port->segments;
-	ret->max_message = port->emulated ? emulated_max(port) : port->info->ep_attr->max_msg_size;
+	ret->max_message = port->info->ep_attr->max_msg_size;
+	if (port->emulated)
+		ret->max_message = emulated_max(port);
+	if (port->copied)
+		ret->max_message = FABRIC_COPY_MAX;
 	memcpy(ret->libfabric, device.libfabric, sizeof(ret->libfabric));
 	memcpy(ret->fabric, device.fabric, sizeof(ret->fabric));
 	memcpy(ret->device, device.device, sizeof(ret->device));

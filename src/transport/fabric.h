@@ -37,6 +37,9 @@ struct fabric_slot {
 };
 
 #define FABRIC_JOINT_MAX 8u
+/* Bytes of a direct copy, and of all between two polls: half a millisecond in which the engine does
+ * nothing else. */
+#define FABRIC_COPY_MAX (4u << 20)
 
 /* Several operations that went as one; ctx first, so that a completion's context leads back to it.
  */
@@ -68,6 +71,7 @@ struct port {
 	uint32_t direct_size, direct_head, direct_tail;
 	struct op_ctx **copied; /* ring of direct_size: copied here, to be told; or NULL */
 	uint32_t copied_head, copied_tail;
+	uint64_t copied_bytes;       /* since the last poll */
 	uint32_t segments;           /* port_limits.segments */
 	struct fabric_joint *joints; /* those up to joints_used were used before; or NULL */
 	struct fabric_joint *joint_free;
@@ -169,6 +173,9 @@ int fabric_segments_open(struct port *port);
 void fabric_segments_close(struct port *port);
 int fabric_post_all(struct port *port, const struct op *op, const struct segment *segments,
 		    uint32_t count);
+/* Makes a direct copy of one operation. -EAGAIN: too much was copied since the last poll. Any other
+ * error: libfabric is to be asked, and says why. */
+int fabric_copy(struct port *port, const struct op *op);
 /* Tells what was copied in the post; returns the number of events. */
 int fabric_copied(struct port *port, struct event *events);
 /* Whether what has ended is a joint. */

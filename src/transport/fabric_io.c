@@ -36,6 +36,11 @@ int fabric_post(struct port *port, const struct op *op)
 
 	if (port->local && fabric_local_gone(port, op->dest))
 		return -WEFT_EPEERGONE;
+	if (op->flags & OP_DIRECT) {
+		rc = fabric_copy(port, op);
+		if (rc == 0 || rc == -EAGAIN)
+			return (int)rc;
+	}
 	if (op->kind == OP_READ) {
 		rc = fi_readmsg(port->ep, &msg, flags);
 	} else {

@@ -6,9 +6,10 @@
  * Where libfabric takes an operation of several segments on both sides (fi_info says how many),
  * they are posted as one, a joint: its record stands for the contexts of all until it ends.
  *
- * A direct copy of shm is process_vm_readv() or process_vm_writev() inside the post, but libfabric
- * makes it so of one remote segment only. So several are copied here, by the same call. It has
- * ended by then; what is left to do is to tell so in the next poll.
+ * A direct copy of shm is process_vm_readv() or process_vm_writev() inside the post. libfabric
+ * makes it so of one remote segment only, and tells the target's queue of each; so copies are made
+ * here, by the same call. They have ended by then; what is left to do is to tell so in the next
+ * poll.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -67,6 +68,8 @@ static int copy_all(struct port *port, const struct op *op, const struct segment
 
 	if (!pid)
 		return -EOPNOTSUPP;
+	if (port->copied_bytes >= FABRIC_COPY_MAX)
+		return -EAGAIN;
 	for (i = 0; i < count; i++) {
 		local[i] = (struct iovec){ segments[i].local, segments[i].len };
 		remote[i] =
@@ -81,13 +84,24 @@ static int copy_all(struct port *port, const struct op *op, const struct segment
 		return done < 0 ? fabric_code(errno) : -WEFT_EPROVIDER;
 	for (i = 0; i < count; i++)
 		port->copied[port->copied_tail++ % port->direct_size] = segments[i].ctx;
+	port->copied_bytes += total;
 	return 0;
+}
+
+int fabric_copy(struct port *port, const struct op *op)
+{
+	const struct segment segment = {
+		.local = op->local, .len = op->len, .remote = op->remote, .ctx = op->ctx
+	};
+
+	return port->copied && op->len ? copy_all(port, op, &segment, 1) : -EOPNOTSUPP;
 }
 
 int fabric_copied(struct port *port, struct event *events)
 {
 	int n = 0;
 
+	port->copied_bytes = 0;
 	while (port->copied_head != port->copied_tail && n < COPIED_MAX)
 		events[n++] = (struct event){
 			.kind = EVENT_DONE,

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 
 #define PAGE     4096u
-#define PAGES    64u
+#define PAGES    (2u * PORT_SEGMENTS_MAX + 2u)
 #define LIMIT_NS (20 * NSEC_PER_SEC)
 
 struct end {
@@ -261,6 +261,44 @@ static void shm_takes_none(void **state)
 	fixture_close(&f);
 }
 
+/* Copies are whole when they are posted, the other end does nothing for them; and there is an end
+ * to them between two polls. */
+static void shm_copies_alone(void **state)
+{
+	struct event events[PORT_EVENTS_MAX];
+	struct fixture f;
+	struct op op;
+	uint32_t i = 0;
+	int rc;
+
+	(void)state;
+	fixture_open(&f, "shm", NULL);
+	if (!f.limits.copies) {
+		fixture_close(&f);
+		skip();
+	}
+	op = (struct op){ .kind = OP_READ,
+			  .flags = OP_DIRECT,
+			  .desc = f.a.pin.desc,
+			  .dest = f.dest,
+			  .key = f.b.pin.key,
+			  .local = f.a.mem,
+			  .remote = f.b.pin.base,
+			  .len = PAGES * PAGE,
+			  .ctx = &f.ctx[0] };
+	while ((rc = f.ops->post(f.a.port, &op)) == 0) {
+		assert_true(holds(f.a.mem, 'b', PAGES * PAGE));
+		assert_true(++i * op.len < 2 * f.limits.max_message);
+	}
+	assert_int_equal(rc, -EAGAIN);
+	assert_true(i * op.len >= f.limits.max_message);
+	assert_int_equal(f.ops->poll(f.a.port, events), i);
+	assert_int_equal(f.ops->post(f.a.port, &op), 0);
+	assert_int_equal(f.ops->poll(f.a.port, events), 1);
+	assert_true(events[0].kind == EVENT_DONE && events[0].ctx == &f.ctx[0]);
+	fixture_close(&f);
+}
+
 /* What a script does it does to the operation, however many pieces that has. */
 static void loop_counts_operations(void **state)
 {
@@ -286,6 +324,7 @@ int main(void)
 		cmocka_unit_test(loop_counts_operations),
 		cmocka_unit_test(shm_moves),
 		cmocka_unit_test(shm_takes_none),
+		cmocka_unit_test(shm_copies_alone),
 		cmocka_unit_test(tcp_moves),
 		cmocka_unit_test(tcp_fails_together),
 	};

@@ -16,8 +16,8 @@
 /* Largest message, with the engine's header; fits the 8,928 B MTU that EFA devices report. */
 #define PORT_MESSAGE_MAX  8224u
 #define PORT_ADDRESS_MAX  128u
-#define PORT_EVENTS_MAX   32
-#define PORT_SEGMENTS_MAX 16 /* of post_all() */
+#define PORT_SEGMENTS_MAX 64 /* of post_all() */
+#define PORT_EVENTS_MAX   (2 * PORT_SEGMENTS_MAX)
 
 struct port;
 
@@ -107,7 +107,8 @@ struct port_opts {
 struct port_limits {
 	uint32_t depth;
 	uint32_t inject;
-	bool direct;      /* OP_DIRECT is understood */
+	bool direct;      /* OP_DIRECT is understood, */
+	bool copies;      /* and asks nothing of the peer: it may sleep meanwhile */
 	bool late_errors; /* an operation that was done may still be reported as failed; its
 			   * op.ctx is handed back and not looked into: context.h */
 	bool emulated;    /* the provider emulates, and READ or WRITE is not the device's */
