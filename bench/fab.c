@@ -27,7 +27,19 @@ static const char *fab_libfabric_name(const char *provider)
 {
 	if (!strcmp(provider, "tcp") && FI_MAJOR(fi_version()) < 2)
 		return "tcp;ofi_rxm";
-	return provider;
+	return strcmp(provider, "efa-direct") ? provider : "efa";
+}
+
+/* Later versions of efa offer the same device by two fabrics, named so, and the quicker one may
+ * come first: which of them is compared must not depend on that. */
+static const struct fi_info *fab_pick(const struct fi_info *list, const char *provider)
+{
+	const struct fi_info *info;
+
+	for (info = list; info; info = info->next)
+		if (!strcmp(info->fabric_attr->name, provider))
+			return info;
+	return strcmp(provider, "efa-direct") ? list : NULL;
 }
 
 static int fab_hints(struct fi_info **ret, const struct fab_opts *opts)
@@ -55,19 +67,26 @@ static int fab_hints(struct fi_info **ret, const struct fab_opts *opts)
 static int fab_find(struct fab *fab, const struct fab_opts *opts)
 {
 	const bool ip = strstr(opts->provider, "tcp") != NULL;
-	struct fi_info *hints;
+	struct fi_info *hints, *list = NULL;
+	const struct fi_info *picked;
 	int rc;
 
 	rc = fab_hints(&hints, opts);
 	if (rc)
 		return rc;
 	rc = fi_getinfo(fi_version(), ip ? "127.0.0.1" : NULL, NULL, ip ? FI_SOURCE : 0, hints,
-			&fab->info);
+			&list);
 	fi_freeinfo(hints);
-	if (rc == -FI_ENODATA)
+	if (rc && rc != -FI_ENODATA)
+		return fab_fail("fi_getinfo", rc);
+	picked = fab_pick(list, opts->provider);
+	if (picked)
+		fab->info = fi_dupinfo(picked);
+	fi_freeinfo(list);
+	if (!picked)
 		return err_set(-WEFT_ENOPROVIDER, "libfabric offers no RDM endpoint of '%s'",
 			       opts->provider);
-	return rc ? fab_fail("fi_getinfo", rc) : 0;
+	return fab->info ? 0 : err_set(-ENOMEM, "out of memory for libfabric's fi_info");
 }
 
 static int fab_domain(struct fab *fab)

@@ -21,7 +21,7 @@ def parse(argv):
     parser.add_argument("--quick", action="store_true",
                         help="fewer sizes, shorter and fewer repeats: minutes, wide intervals")
     parser.add_argument("--only", choices=tuple(PARTS), help="only this part")
-    parser.add_argument("--provider", action="append", choices=("tcp", "shm", "efa"),
+    parser.add_argument("--provider", action="append", choices=("tcp", "shm", "efa", "efa-direct"),
                         help="only this way; can be repeated")
     parser.add_argument("--size", action="append", type=int, metavar="BYTES",
                         help="only this size; can be repeated")
@@ -33,7 +33,8 @@ def parse(argv):
     args = parser.parse_args(argv)
     args.repeats = args.repeats or (3 if args.quick else 5)
     args.seconds = args.seconds or (0.2 if args.quick else 0.5)
-    args.provider = args.provider or ["tcp", "shm", "efa"]
+    args.provider = args.provider or ["tcp", "shm", "efa",
+                                      *["efa-direct"] * (engine.libfabric_version() >= (2, 0))]
     quick_sizes = [64, 65536, 1 << 20]
     args.size = args.size or (quick_sizes if args.quick else list(engine.SIZES))
     if args.repeats < 2 or not 0.01 <= args.seconds <= 60:
@@ -97,7 +98,7 @@ def run_rails(args, build_dir, progress):
 def run_pages(args, build_dir, progress):
     results = []
     for provider in args.provider:
-        if provider == "efa":  # seconds for each of its batches, and no pages' fault
+        if provider.startswith("efa"):  # seconds for each of its batches, and no pages' fault
             continue
         for mode in pages.MODES:
             progress.show(f"pages {provider} {mode}")
