@@ -9,6 +9,9 @@
 
 /* The event queue is looked at once in so many polls. */
 #define EQ_INTERVAL 1024u
+/* Completions read in one poll. Each is followed by a post, so many take long; and it is in polls
+ * that software providers, and emulated devices, get on. */
+#define READ_MAX 32
 
 int fabric_recv_post(struct port *port, struct fabric_slot *slot)
 {
@@ -323,7 +326,7 @@ int fabric_poll(struct port *port, struct event *events)
 {
 	struct fi_cq_data_entry entries[PORT_EVENTS_MAX];
 	int n = fabric_copied(port, events), i;
-	size_t room = (size_t)(PORT_EVENTS_MAX - n);
+	size_t room = PORT_EVENTS_MAX - n < READ_MAX ? (size_t)(PORT_EVENTS_MAX - n) : READ_MAX;
 	ssize_t rc;
 
 	if (port->broken || port->breaks)
