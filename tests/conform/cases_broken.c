@@ -257,7 +257,7 @@ static void port_breaks_in_mid_transfer(const struct conform *c)
 	check_holds(&p.mem_a, 0, LEN / 2, 1);
 	check_holds(&p.mem_b, LEN / 2, LEN / 2, 2);
 	check(net_stats(p.a).pieces_moved > 0);
-	check(strstr(rail_info(p.a, 1).why, c->row->name));
+	check(strstr(rail_info(p.a, 1).why, rail_info(p.a, 1).device));
 	net_burst(&p.net, peer, p.b, 100, 10);
 	net_burst(&p.net, weft_remote_peer(p.to_a), p.a, 100, 10);
 	check_int(net_stats(p.a).peers_gone + net_stats(p.b).peers_gone, 0);
