@@ -224,6 +224,7 @@ struct weft_peer {
 	_Atomic int state;
 	int reason;
 	bool gone_told, user_gone, by_user;
+	bool closed; /* it said BYE, or we did */
 	uint64_t connect_deadline_ns;
 	uint64_t hello_ns; /* to say HELLO, first or again; UINT64_MAX: never. See contact.c */
 	uint64_t said_ns;  /* when it was said first */

@@ -116,6 +116,7 @@ bool farewell_answer(struct weft *weft, const struct rail *rail, const struct wi
 	    rail->index >= peer->way->first + peer->way->count)
 		return false;
 	if (head->type == WIRE_BYE) {
+		peer->closed = true;
 		farewell_settled(peer);
 		peer_release(peer);
 		return true;

@@ -307,6 +307,7 @@ static int heard(struct weft_peer *peer, const struct wire_head *head, const voi
 	case WIRE_PART:
 		return got_part(peer, payload, len);
 	case WIRE_BYE:
+		peer->closed = true;
 		peer_fail(peer, -WEFT_EPEERGONE);
 		farewell_settled(peer);
 		peer_release(peer);

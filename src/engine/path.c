@@ -134,7 +134,7 @@ void path_redirect(struct weft_peer *peer, uint32_t i)
 	    rail->broken)
 		return;
 	if (path->has_dest)
-		rail->ops->forget(rail->port, path->dest, FORGET_GONE);
+		rail->ops->forget(rail->port, path->dest, FORGET_LIVES);
 	connect_path(peer, i, peer->address, path->far + 1u);
 }
 

@@ -89,7 +89,9 @@ static int unreachable(const struct weft *weft, const struct wire_descriptor *d)
 
 static enum port_forget parting(const struct weft_peer *peer)
 {
-	return peer->remote_slot == WIRE_NO_SLOT ? FORGET_UNMET : FORGET_GONE;
+	if (peer->remote_slot == WIRE_NO_SLOT)
+		return FORGET_UNMET;
+	return peer->closed ? FORGET_GONE : FORGET_LIVES;
 }
 
 /* --- life --- */

@@ -69,7 +69,7 @@ static int disconnect(struct weft *weft, void *arg)
 	(void)weft;
 	if (peer_state(peer) == PEER_CONNECTED)
 		peer_send(peer, WIRE_BYE, NULL, 0);
-	peer->by_user = true;
+	peer->by_user = peer->closed = true;
 	peer->user_gone = true;
 	peer_fail(peer, -WEFT_EPEERGONE);
 	peer_release(peer);

@@ -263,6 +263,8 @@ static int fabric_open(struct port **ret, const struct port_opts *opts)
 	if (getrandom(&port->next_key, sizeof(port->next_key), 0) != sizeof(port->next_key))
 		port->next_key = (uintptr_t)port;
 	rc = map_init(&port->newest, SIZE_MAX);
+	if (!rc)
+		rc = map_init(&port->users, SIZE_MAX);
 	if (rc) {
 		free(port);
 		return err_set(rc, "out of memory");
@@ -305,6 +307,7 @@ free_info:
 	fi_freeinfo(port->info);
 free_port:
 	map_fini(&port->newest);
+	map_fini(&port->users);
 	free(port);
 	return rc;
 }
@@ -326,6 +329,7 @@ static void destroy(struct port *port)
 	free(port->local);
 	free(port->sockets);
 	map_fini(&port->newest);
+	map_fini(&port->users);
 	free(port);
 }
 

@@ -41,6 +41,9 @@ struct fabric_slot {
  * nothing else. */
 #define FABRIC_COPY_MAX (4u << 20)
 
+/* Addresses of peers that live and are not talked to at present, at most. */
+#define FABRIC_KEPT_MAX 64u
+
 /* Several operations that went as one; ctx first, so that a completion's context leads back to it.
  */
 struct fabric_joint {
@@ -78,11 +81,14 @@ struct port {
 	uint32_t joints_size, joints_used;
 	struct fabric_slot *rx_repost; /* handed out by the last poll */
 	uint32_t polls;
-	bool broken;                    /* EVENT_BROKEN was told: only messages are, any more */
-	bool breaks;                    /* the next poll tells it: transport_test_break() */
-	uint32_t addresses;             /* inserted */
-	uint32_t held;                  /* of them, those not removed */
-	struct map newest;              /* see fabric_av.c */
+	bool broken;        /* EVENT_BROKEN was told: only messages are, any more */
+	bool breaks;        /* the next poll tells it: transport_test_break() */
+	uint32_t addresses; /* inserted */
+	uint32_t held;      /* of them, those not removed */
+	struct map newest;  /* see fabric_av.c, as for the next three */
+	struct map users;   /* destination: connects that were not forgotten */
+	fi_addr_t kept[FABRIC_KEPT_MAX];
+	uint32_t kept_count;
 	size_t inject;                  /* messages up to this size are injected */
 	bool emulated;                  /* port_limits.emulated */
 	bool keeps_pins;                /* port_limits.keeps_pins */

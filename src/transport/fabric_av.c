@@ -48,6 +48,64 @@ static bool newest_forget(struct port *port, fi_addr_t dest)
 	return true;
 }
 
+/*
+ * efa gives equal addresses one entry, and does not count who has it: it stays while anybody has.
+ * Its software, which efa-direct goes without, keeps about the peer of an entry what agrees with
+ * that peer's side: a message's number, and whether it must still say who sent it. When one side
+ * forgets and the other does not, what that one sends is ignored for ever. So entries of peers that
+ * live, which may be met again, stay until FABRIC_KEPT_MAX others have come.
+ */
+static bool counts_users(const struct port *port)
+{
+	return port->provider->address_same && !port->emulated;
+}
+
+static int users_add(struct port *port, fi_addr_t dest)
+{
+	uint64_t count = 0;
+
+	if (!counts_users(port))
+		return 0;
+	map_get(&port->users, dest, &count);
+	return map_put(&port->users, dest, count + 1);
+}
+
+/* Whether nobody has it any more. */
+static bool users_drop(struct port *port, fi_addr_t dest)
+{
+	uint64_t count;
+
+	if (!counts_users(port) || !map_get(&port->users, dest, &count))
+		return true;
+	if (count > 1 && map_put(&port->users, dest, count - 1) == 0)
+		return false;
+	map_del(&port->users, dest, NULL);
+	return true;
+}
+
+static void remove_address(struct port *port, fi_addr_t dest)
+{
+	if (newest_forget(port, dest) && fi_av_remove(port->av, &dest, 1, 0) == 0)
+		port->held--;
+}
+
+/* The newest comes last; one that is in use again is not there any more. */
+static void keep_address(struct port *port, fi_addr_t dest)
+{
+	uint64_t users;
+	uint32_t i, n = 0;
+
+	for (i = 0; i < port->kept_count; i++)
+		if (port->kept[i] != dest && !map_get(&port->users, port->kept[i], &users))
+			port->kept[n++] = port->kept[i];
+	if (n == FABRIC_KEPT_MAX) {
+		remove_address(port, port->kept[0]);
+		memmove(port->kept, port->kept + 1, --n * sizeof(port->kept[0]));
+	}
+	port->kept[n++] = dest;
+	port->kept_count = n;
+}
+
 int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *ret_dest)
 {
 	uint8_t own[PORT_ADDRESS_MAX];
@@ -77,6 +135,9 @@ int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *re
 		return err_set(-WEFT_EUNREACHABLE, "%s: fi_av_insert on %s: %s",
 			       port->provider->name, port->info->domain_attr->name,
 			       rc < 0 ? fi_strerror(-rc) : "address refused");
+	rc = users_add(port, dest);
+	if (rc)
+		return err_set(rc, "out of memory for the peer's address");
 	port->addresses++;
 	port->held += !newest_is(port, addr, len, dest);
 	newest_note(port, addr, len, dest);
@@ -111,10 +172,12 @@ void fabric_forget(struct port *port, uint64_t dest, enum port_forget why)
 		return;
 	/* What efa's software has under way to a removed peer, or for it, stays in a list that is
 	 * walked at each poll, and crashes there (1.17 and 2.1). */
-	if (port->emulated || !newest_forget(port, addr))
+	if (port->emulated || !users_drop(port, addr))
 		return;
-	if (fi_av_remove(port->av, &addr, 1, 0) == 0)
-		port->held--;
+	if (port->provider->emulates && (why == FORGET_LIVES || why == FORGET_UNMET))
+		keep_address(port, addr);
+	else
+		remove_address(port, addr);
 }
 
 uint32_t fabric_addresses(const struct port *port)

@@ -25,6 +25,7 @@ enum port_forget {
 	FORGET_GONE,
 	FORGET_DEAD,  /* its process has ended: what it left behind may be removed */
 	FORGET_UNMET, /* it has not answered: it may still look for what we sent it */
+	FORGET_LIVES, /* it was given up, or gave us up, and may be met again where it is */
 };
 
 /* What a provider itself does with an access that the owner did not, or no longer, grants. The
