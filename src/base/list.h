@@ -98,6 +98,15 @@ static inline struct list *list_pop(struct list *head)
 	return link;
 }
 
+/* The first becomes the last. */
+static inline void list_rotate(struct list *head)
+{
+	struct list *link = list_pop(head);
+
+	if (link)
+		list_add_tail(head, link);
+}
+
 #define list_entry(link, type, member) container_of(link, type, member)
 
 /* The list must not change under it. */

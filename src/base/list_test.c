@@ -132,10 +132,15 @@ static void moving_and_popping_keep_the_order(void **state)
 	list_splice_tail(&b, &a);
 	check_order(&b, all, 4);
 	check_order(&a, all, 0);
-	assert_ptr_equal(list_first(&b), &items[1].link);
+	for (i = 0; i < 4; i++) {
+		assert_ptr_equal(list_first(&b), &items[all[i]].link);
+		list_rotate(&b);
+	}
+	check_order(&b, all, 4);
 	for (i = 0; i < 4; i++)
 		assert_ptr_equal(list_pop(&b), &items[all[i]].link);
 	assert_null(list_pop(&b));
+	list_rotate(&b);
 	assert_null(list_first(&b));
 }
 

@@ -433,13 +433,13 @@ void flight_pump(struct weft *weft)
 		if (pump_one(weft, peer) && list_empty(&peer->ready))
 			list_add_tail(&waiting, &peer->ready);
 	}
+	list_rotate(&waiting); /* who came first may have taken all the room that there was */
 	list_splice_tail(&weft->ready, &waiting);
 }
 
 void flight_pump_peer(struct weft_peer *peer)
 {
 	struct weft *weft = peer->weft;
-
 	bool others = !list_empty(&weft->ready), waits = others || pump_one(weft, peer);
 
 	others = !list_empty(&weft->ready);

@@ -261,6 +261,42 @@ static void small_transfers_take_near_rails(const struct conform *c)
 	check_int(taken[0], NEAR_MOVES);
 }
 
+/* Two peers by the same rail: one with much to do, and one with little that comes later. */
+static void much_lets_little_pass(const struct conform *c)
+{
+	enum {
+		COUNT = 96,
+		EACH = 256 << 10
+	};
+	struct weft_opts opts = net_opts(c);
+	struct weft_batch *much, *little;
+	struct weft_remote *other;
+	struct weft *third;
+	struct pair p;
+
+	opts.peer_window = COUNT / 4;
+	pair_open_opts(&p, c, EACH + 256, &opts, NULL);
+	third = net_open(&p.net, NULL);
+	other = net_import(&p.net, p.a, net_register(third, &p.mem_b, WEFT_REMOTE_READ));
+	area_fill(&p.mem_b, 0, EACH + 256, 5);
+	much = net_batch(p.a, COUNT);
+	little = net_batch(p.a, 1);
+	for (uint32_t i = 0; i < COUNT; i++)
+		check_int(weft_batch_read(much, p.region_a, 0, p.to_b, 0, EACH), i);
+	check_int(weft_batch_read(little, p.region_a, EACH, other, EACH, 256), 0);
+	check_ok(weft_submit(much, CONFORM_LIMIT_NS));
+	check_ok(weft_submit(little, CONFORM_LIMIT_NS));
+	until(&p.net, weft_batch_poll(little));
+	check_int(net_result(much, COUNT - 1).state, WEFT_ACTIVE);
+	net_finish(&p.net, much);
+	net_check_done(little, 1);
+	net_check_done(much, COUNT);
+	check_holds(&p.mem_a, 0, EACH + 256, 5);
+	weft_batch_close(much);
+	weft_batch_close(little);
+	pair_close(&p);
+}
+
 const struct conform_case cases_path[] = {
 	{ "forgotten_peer_is_told", forgotten_peer_is_told, NEEDS_SCRIPT },
 	{ "small_transfers_take_near_rails", small_transfers_take_near_rails,
@@ -271,5 +307,6 @@ const struct conform_case cases_path[] = {
 	{ "messages_go_another_way_once_each", messages_go_another_way_once_each, NEEDS_SCRIPT },
 	{ "immediates_of_a_failed_rail_count_at_most_once",
 	  immediates_of_a_failed_rail_count_at_most_once, NEEDS_SCRIPT },
+	{ "much_lets_little_pass", much_lets_little_pass, ONLY_MANUAL },
 	{ 0 },
 };
