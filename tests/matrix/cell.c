@@ -309,8 +309,6 @@ static const char *recover(struct run *r)
 	enum then then = then_of(r->cell);
 	int rc = weft_remote_status(r->remote[0]);
 
-	if (then == THEN_DEAD && r->cell->out->struck)
-		until(&r->net, !target_lives(r));
 	if (!rc)
 		rc = once(r);
 	if (!rc && !r->killed)
@@ -414,6 +412,8 @@ void cell_run(const struct cell *cell)
 	open_engine(r);
 	meet_all(r);
 	operate(r);
+	if (then_of(cell) == THEN_DEAD && cell->out->struck) /* its death may take a moment */
+		until(&r->net, !target_lives(r));
 	if (cell->row->then == THEN_LOST) {
 		cell->out->wrong_bytes += ops_wrong(r);
 		cell->out->after = "not closed";
