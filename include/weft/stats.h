@@ -127,7 +127,7 @@ struct weft_rail_info {
 			      * WEFT_NICS_NEAR or bind_thread */
 	uint32_t numa_node;  /* where the device is; the first, where it is near several */
 	uint32_t addresses;  /* of peers, in the provider's table; shm's stay until the engine
-				closes,  and so do efa's where the device lacks a kind of RDMA, else
+				closes, and so do efa's where the device lacks a kind of RDMA, else
 				up to 64 of peers that were given up and may be met again */
 	int32_t reason;      /* 0: it works; else it broke with that code: its completion queue
 			      * could not be read, say. It is closed and stays so; what was on it
