@@ -2,6 +2,7 @@
 """Emulated EFA devices for a benchmark. Their rates say nothing of EFA; ratios of two programs over
 them show what one costs beside the other."""
 import contextlib
+import os
 import subprocess
 import tempfile
 
@@ -28,9 +29,11 @@ def world(build, nics, *words):
 
 def inside(build, name, command):
     """The command as one that runs in a world. libfabric's efa is kept from going past the devices
-    between processes of one host."""
-    return ["env", "FI_EFA_ENABLE_SHM_TRANSFER=0", program(build), "--quiet", "--world", name,
-            "--", *command]
+    between processes of one host, and lets them do RDMA, as weft's programs set it; unless the
+    caller's environment has 0 there."""
+    rdma = os.environ.get("FI_EFA_USE_DEVICE_RDMA", "1")
+    return ["env", "FI_EFA_ENABLE_SHM_TRANSFER=0", f"FI_EFA_USE_DEVICE_RDMA={rdma}",
+            program(build), "--quiet", "--world", name, "--", *command]
 
 
 @contextlib.contextmanager

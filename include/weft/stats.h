@@ -118,7 +118,7 @@ struct weft_rail_info {
 	uint64_t posted, done, errors; /* operations */
 	uint64_t bytes;                /* payload of operations done */
 	uint64_t in_flight;
-	uint64_t max_message; /* largest single operation, bytes */
+	uint64_t max_message; /* largest single operation, bytes; but see max_fetched */
 	uint32_t depth;       /* operations it takes at a time */
 	uint32_t inject;      /* largest message sent from a copy, bytes */
 	uint32_t write_by;    /* enum weft_rdma */
@@ -133,6 +133,9 @@ struct weft_rail_info {
 			      * could not be read, say. It is closed and stays so; what was on it
 			      * went by the other rails, where there are any */
 	char why[160];       /* in the provider's words; "": it works */
+	/* Where WRITEs are software's and READs the device's, on both sides: the largest READ, and
+	 * WRITE of min_fetched bytes or more, which the target's device fetches. 0: no such rail */
+	uint64_t max_fetched, min_fetched;
 };
 /* Rail index 0.. of the engine; -ENOENT past the last. */
 WEFT_API int weft_rail(struct weft *weft, uint32_t index, struct weft_rail_info *info);

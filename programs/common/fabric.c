@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/program.h"
+#include "weft/environment.h"
 
 /* Is it in a library for hardware of PSM, which libfabric is linked to? */
 static bool of_psm(void *handler)
@@ -36,6 +37,5 @@ static void take_signals_back(void)
 void program_fabric(void)
 {
 	take_signals_back();
-	/* Its cache of registrations would keep what peers may use after it was closed (verbs). */
-	setenv("FI_MR_CACHE_MAX_COUNT", "0", 0);
+	weft_set_environment();
 }

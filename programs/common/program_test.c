@@ -98,17 +98,6 @@ static void finish_keeps_the_first_failure(void **state)
 	assert_int_equal(program_finish("p", 7), 7);
 }
 
-static void fabric_leaves_what_the_user_has_set(void **state)
-{
-	(void)state;
-	unsetenv("FI_MR_CACHE_MAX_COUNT");
-	program_fabric();
-	assert_string_equal(getenv("FI_MR_CACHE_MAX_COUNT"), "0");
-	setenv("FI_MR_CACHE_MAX_COUNT", "7", 1);
-	program_fabric();
-	assert_string_equal(getenv("FI_MR_CACHE_MAX_COUNT"), "7");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,7 +106,6 @@ int main(void)
 		cmocka_unit_test(start_tells_work_from_done),
 		cmocka_unit_test(statuses_of_failures_are_those_of_the_error_list),
 		cmocka_unit_test(finish_keeps_the_first_failure),
-		cmocka_unit_test(fabric_leaves_what_the_user_has_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,8 @@ static void say_rail(struct dump *dump, struct weft *weft, uint32_t index)
 	say_number(dump, "bytes", info.bytes);
 	say_number(dump, "in_flight", info.in_flight);
 	say_number(dump, "max_message", info.max_message);
+	say_number(dump, "max_fetched", info.max_fetched);
+	say_number(dump, "min_fetched", info.min_fetched);
 	say_number(dump, "depth", info.depth);
 	say_number(dump, "inject", info.inject);
 	say_number(dump, "addresses", info.addresses);

@@ -183,6 +183,7 @@ struct path {
 		       * it has no dest */
 	bool probing; /* a PING is under way */
 	bool refused; /* it is down, and its last PING failed */
+	bool heard;   /* an operation was done there, so the ports know what the other can do */
 	uint8_t far;  /* the peer's rail at the other end */
 	uint8_t turn; /* how often that has changed: path_turn() */
 	int reason;
@@ -211,6 +212,7 @@ struct weft_peer {
 	struct sockaddr_storage probe_addr; /* see peer_probe.c */
 	socklen_t probe_len;                /* 0: nothing to probe */
 	int probe_fd;
+	bool fetches;         /* its devices do READs: see port_limits.fetch_max */
 	bool direct;          /* operations are copied inside the post: OP_DIRECT */
 	bool bell;            /* may sleep where the provider cannot wake it */
 	bool bell_operations; /* and has a part in operations: they ring, too, not only messages */

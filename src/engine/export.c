@@ -22,6 +22,19 @@ static void describe_way(const struct weft *weft, const struct way *way, struct 
 	}
 }
 
+static bool fetches(const struct weft *weft)
+{
+	const struct rail *rail;
+	uint32_t i;
+
+	for (i = 0; i < weft->rail_count; i++) {
+		rail = &weft->rails[i];
+		if (rail->provider->emulates && rail->limits.read_by != WEFT_RDMA_DEVICE)
+			return false;
+	}
+	return true;
+}
+
 int engine_describe(const struct weft *weft, struct wire_descriptor *ret)
 {
 	uint32_t i;
@@ -29,6 +42,7 @@ int engine_describe(const struct weft *weft, struct wire_descriptor *ret)
 	memcpy(ret->id, weft->id, WIRE_ID_BYTES);
 	ret->host = weft->host;
 	ret->pid = weft->pid;
+	ret->fetches = fetches(weft);
 	ret->has_region = false;
 	ret->part_shift = 0;
 	ret->key_count = 0;

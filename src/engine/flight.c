@@ -137,14 +137,6 @@ struct rail *flight_pick_rail(const struct weft_peer *peer, uint64_t piece, uint
 	return best;
 }
 
-/* From the first byte that is registered. */
-static uint64_t pinned_offset(const struct transfer *transfer, uint64_t at)
-{
-	const struct weft_region *region = transfer->region;
-
-	return (uintptr_t)region->base - region->pinned->first + transfer->offset + at;
-}
-
 void flight_fill_op(struct op *op, const struct transfer *transfer, const struct rail *rail,
 		    uint64_t at, uint64_t len, bool last)
 {
@@ -162,7 +154,8 @@ void flight_fill_op(struct op *op, const struct transfer *transfer, const struct
 	op->local = transfer->region->base + transfer->offset + at;
 	op->len = len;
 	op->desc = pin_part(pinned, rail->index,
-			    plan_part(pinned_offset(transfer, at), pinned->shift, pinned->parts))
+			    plan_part(flight_pinned_offset(transfer, at), pinned->shift,
+				      pinned->parts))
 			   ->desc;
 	op->dest = peer->paths[i].dest;
 	/* Where addresses do not count, each part begins at 0. */
@@ -171,7 +164,7 @@ void flight_fill_op(struct op *op, const struct transfer *transfer, const struct
 	op->key = remote->keys[far * remote->parts + part];
 }
 
-/* The piece is posted: the first of those to be posted again, or the next. */
+/* So much is posted of the first of the pieces to be posted again, or of what comes next. */
 static void advance(struct transfer *transfer, uint64_t len)
 {
 	struct again *again = transfer->again;
@@ -180,6 +173,10 @@ static void advance(struct transfer *transfer, uint64_t len)
 		transfer->posted += len;
 		return;
 	}
+	again->at += len;
+	again->len -= len;
+	if (again->len)
+		return;
 	transfer->again = again->next;
 	mem_free(again);
 }
@@ -210,13 +207,6 @@ static void flight_started(struct flight *flight, struct transfer *transfer, str
 	peer->weft->stats.in_flight++;
 }
 
-/* No operation crosses a border of parts, on either side. */
-static uint64_t cut(const struct transfer *transfer, uint64_t at, uint64_t len)
-{
-	return plan_within(len, pinned_offset(transfer, at), transfer->region->pinned->shift,
-			   transfer->remote_offset + at, transfer->remote->shift);
-}
-
 /* The next piece of a transfer. 0: posted; -EAGAIN: no room; else the transfer cannot go on. */
 static int post_piece(struct weft *weft, struct transfer *transfer)
 {
@@ -224,7 +214,8 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	const struct again *again = transfer->again;
 	uint64_t at = again ? again->at : transfer->posted;
 	uint64_t left = again ? again->len : transfer->len - transfer->posted;
-	uint64_t len = cut(transfer, at, left < transfer->piece ? left : transfer->piece);
+	uint64_t len =
+		flight_cut_parts(transfer, at, left < transfer->piece ? left : transfer->piece);
 	struct stage *stage = NULL;
 	struct flight *flight;
 	struct rail *rail;
@@ -239,13 +230,14 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 		if (len > stage->at + stage->len - at)
 			len = stage->at + stage->len - at;
 	}
+	rail = flight_pick_rail(peer, transfer->piece, transfer->region->near);
+	if (!rail)
+		return -EAGAIN;
+	len = flight_cut_rail(peer, rail, transfer->kind, len);
 	last = !again && len == left;
 	/* The immediate says that all is placed: the last piece waits for the others. */
 	if (last && transfer->flags & WEFT_WITH_IMM && outstanding(transfer) && !peer->direct)
 		return -EBUSY;
-	rail = flight_pick_rail(peer, transfer->piece, transfer->region->near);
-	if (!rail)
-		return -EAGAIN;
 	flight = flight_take(weft);
 	if (!flight)
 		return -EAGAIN;
@@ -274,38 +266,13 @@ static int post_piece(struct weft *weft, struct transfer *transfer)
 	return 0;
 }
 
-static void prepare(struct transfer *transfer)
-{
-	const struct weft_peer *peer = transfer->remote->peer;
-	uint64_t max = UINT64_MAX;
-	uint32_t i, rails = 0;
-
-	transfer->copied = stage_needed(transfer);
-	if (!transfer->copied && transfer->len <= peer->way->whole) {
-		transfer->piece = transfer->len;
-		return;
-	}
-	for (i = 0; i < peer->way->count; i++) {
-		const struct rail *rail = way_rail(peer->weft, peer->way, i);
-
-		if (!path_usable(peer, i))
-			continue;
-		rails++;
-		if (rail->limits.max_message < max)
-			max = rail->limits.max_message;
-	}
-	if (transfer->copied && stage_piece_max(transfer) < max)
-		max = stage_piece_max(transfer);
-	transfer->piece = plan_piece(transfer->len, rails, max);
-}
-
 /* Posts what it can of one transfer. 0: all is posted, or it has failed; else try later. */
 static int post_transfer(struct weft *weft, struct transfer *transfer)
 {
 	int rc;
 
 	if (!transfer->piece)
-		prepare(transfer);
+		flight_plan(transfer);
 	do {
 		rc = flight_guard(transfer);
 		if (rc == -EINPROGRESS)

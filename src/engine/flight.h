@@ -120,6 +120,24 @@ static inline uint8_t flight_op_flags(const struct weft_peer *peer, uint32_t fla
 		ret |= OP_PLACED;
 	return ret;
 }
+/* Of a transfer's byte at, from the first that is registered on. */
+static inline uint64_t flight_pinned_offset(const struct transfer *transfer, uint64_t at)
+{
+	const struct weft_region *region = transfer->region;
+
+	return (uintptr_t)region->base - region->pinned->first + transfer->offset + at;
+}
+
+/* --- flight_plan.c --- */
+/* Settles transfer->piece, and whether it is copied. */
+void flight_plan(struct transfer *transfer);
+/* How much of len bytes from at on one operation takes, which crosses no border of parts. */
+uint64_t flight_cut_parts(const struct transfer *transfer, uint64_t at, uint64_t len);
+/* The same for what the rail takes to that peer now. */
+uint64_t flight_cut_rail(const struct weft_peer *peer, const struct rail *rail, int kind,
+			 uint64_t len);
+
+/* --- flight.c --- */
 /* The rail for a piece of this length; NULL: none has room. near: of the engine's rails, those near
  * the local memory; of rails that are about equal one of them is taken. */
 struct rail *flight_pick_rail(const struct weft_peer *peer, uint64_t piece, uint32_t near);

@@ -177,6 +177,7 @@ static void flight_ended(struct weft *weft, struct flight *flight, const struct 
 	} else {
 		rail->done++;
 		rail->bytes += flight->len;
+		peer->paths[rail->index - peer->way->first].heard = true;
 		smallruns_record(&rail->latency, engine_now(weft) - flight->posted_ns, 1);
 	}
 	/* When nothing of an ended transfer is outstanding the user may fill it anew at once. */

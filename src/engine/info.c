@@ -59,6 +59,8 @@ static int get_rail(struct weft *weft, void *arg)
 	info->bytes = rail->bytes;
 	info->in_flight = rail->in_flight;
 	info->max_message = rail->limits.max_message;
+	info->max_fetched = rail->limits.fetch_max;
+	info->min_fetched = rail->limits.fetch_min;
 	info->depth = rail->depth;
 	info->inject = rail->limits.inject;
 	info->write_by = rail->limits.write_by;

@@ -97,7 +97,7 @@ static int connect_path(struct weft_peer *peer, uint32_t i, const struct wire_wa
 	if (rail->broken)
 		return err_set(rail->broken, "%s: rail %u (%s) broke: %s", rail->provider->name,
 			       rail->index, rail->limits.device, rail->why);
-	path->has_dest = path->refused = false;
+	path->has_dest = path->refused = path->heard = false;
 	if (!wire_first_rail(far))
 		return err_set(rc, "all rails of the peer broke");
 	for (k = 0; k < far->rail_count && rc == -WEFT_EPEERGONE; k++) {

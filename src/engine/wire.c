@@ -14,6 +14,8 @@
 #define DESCRIPTOR_HEAD  20u /* magic u32, version u16, flags u16, length u32, checksum u64 */
 #define FLAG_REGION      1u
 #define FLAG_PARTS       2u /* the region has several: their size and their keys are told */
+#define FLAG_FETCHES     4u
+#define FLAGS            (FLAG_REGION | FLAG_PARTS | FLAG_FETCHES)
 
 static uint32_t parts_of(const struct wire_descriptor *d)
 {
@@ -75,7 +77,8 @@ static bool parts_fit(uint64_t length, uint32_t shift)
 int wire_put_descriptor(const struct wire_descriptor *d, void *buf, size_t *len)
 {
 	bool parts = d->has_region && d->part_shift;
-	uint16_t flags = (uint16_t)((d->has_region ? FLAG_REGION : 0) | (parts ? FLAG_PARTS : 0));
+	uint16_t flags = (uint16_t)((d->has_region ? FLAG_REGION : 0) | (parts ? FLAG_PARTS : 0) |
+				    (d->fetches ? FLAG_FETCHES : 0));
 	struct wbuf out;
 
 	if (parts && !parts_fit(d->length, d->part_shift))
@@ -218,8 +221,8 @@ int wire_get_descriptor(struct wire_descriptor *ret, const void *buf, size_t len
 	buf_get_copy(&in, ret->id, sizeof(ret->id));
 	buf_get_u64(&in, &ret->host);
 	buf_get_u32(&in, &ret->pid);
-	if (flags & ~(FLAG_REGION | FLAG_PARTS) || !get_region(&in, ret, flags) ||
-	    !get_ways(&in, ret))
+	ret->fetches = flags & FLAG_FETCHES;
+	if (flags & ~FLAGS || !get_region(&in, ret, flags) || !get_ways(&in, ret))
 		return err_set(-WEFT_EDESCRIPTOR, "descriptor's fields do not fit its length");
 	return 0;
 }

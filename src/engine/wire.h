@@ -48,6 +48,7 @@ struct wire_descriptor {
 	uint8_t id[WIRE_ID_BYTES]; /* of this run of the engine: its incarnation */
 	uint64_t host;
 	uint32_t pid;
+	bool fetches; /* every port that could emulate READs leaves them to its device */
 	bool has_region;
 	uint32_t region;
 	uint32_t generation;

@@ -13,7 +13,9 @@
 
 static struct wire_descriptor sample(bool region)
 {
-	struct wire_descriptor d = { .host = 7, .pid = 42, .has_region = region, .way_count = 2 };
+	struct wire_descriptor d = {
+		.host = 7, .pid = 42, .has_region = region, .fetches = region, .way_count = 2
+	};
 
 	memset(d.id, 0xa5, sizeof(d.id));
 	if (region) {
@@ -47,6 +49,7 @@ static void descriptor_round_trip(void **state)
 		assert_int_equal(wire_get_descriptor(&out, buf, len), 0);
 		assert_memory_equal(out.id, in.id, sizeof(in.id));
 		assert_int_equal(out.has_region, region);
+		assert_int_equal(out.fetches, region);
 		assert_int_equal(out.way_count, 2);
 		assert_int_equal(out.ways[1].rails[0].addr_len, PORT_ADDRESS_MAX);
 		assert_int_equal(out.ways[1].rails[1].addr_len, 0); /* it broke */

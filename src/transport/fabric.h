@@ -24,6 +24,9 @@
  * an emulated operation moves at most. */
 #define FABRIC_HEADERS_MAX  512u
 #define FABRIC_EMULATED_MAX 8192u
+/* Bytes that a device fetches with one operation, at most. libfabric cuts what is longer than a
+ * device takes, or than FI_EFA_READ_SEGMENT_SIZE (both 1 GiB), and is not to. */
+#define FABRIC_FETCH_MAX (4u << 20)
 
 /* A message buffer; ctx first, so that a completion's context leads back to it. */
 struct fabric_slot {
@@ -125,9 +128,18 @@ int fabric_meaning(const struct port *port, int error, int provider_error);
 
 /* -WEFT_EENVIRONMENT when a FI_EFA_* variable would make libfabric's efa call abort(). */
 int fabric_efa_env(bool efa_asked);
-/* efa_reads.c: has the first EFA device RDMA read? That is where libfabric looks. True where nobody
- * can tell. */
-bool fabric_efa_reads(void);
+/* Who does READs on an EFA device, as libfabric 1.17 decides it (enum weft_rdma). */
+uint8_t fabric_efa_fetches(const char *nic);
+/* The shortest WRITE, bytes, that libfabric's efa has the target's device fetch. */
+uint64_t fabric_efa_fetch_min(void);
+
+struct efa_device {
+	uint32_t part; /* its PCI id */
+	bool reads;    /* it has RDMA read */
+};
+/* efa_device.c: of that name, or NULL: the first, at which libfabric looks. False: nobody can tell.
+ */
+bool fabric_efa_device(const char *name, struct efa_device *ret);
 /* The root of sysfs, as libibverbs sees it: SYSFS_PATH or "/sys". */
 const char *fabric_sysfs(void);
 
@@ -171,6 +183,9 @@ int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *re
 void fabric_forget(struct port *port, uint64_t dest, enum port_forget why);
 uint32_t fabric_addresses(const struct port *port);
 
+/* Who does what, into the port; its endpoint is enabled. */
+void fabric_find_rdma(struct port *port);
+void fabric_limits(const struct port *port, struct port_limits *ret);
 /* port_limits.direct */
 bool fabric_direct(const struct port *port);
 

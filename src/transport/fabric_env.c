@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libfabric's efa provider calls abort() on some FI_EFA_* values. This file is the only place where
- * the library looks at the environment, so that such a value is an error and not a core dump; and
- * for where sysfs is, so that it finds the devices that libibverbs finds.
+ * the library looks at the environment, so that such a value is an error and not a core dump; for
+ * what libfabric does with RDMA because of it; and for where sysfs is, so that it finds the devices
+ * that libibverbs finds.
  * Source: libfabric prov/efa/src/efa_env.c (variables that it gave up, and bounds that it asserts).
  */
 #include <dirent.h>
@@ -14,6 +15,7 @@
 
 #include "base/err.h"
 #include "transport/fabric.h"
+#include <weft/environment.h>
 
 /* Variables whose being there is enough, and the first release to which they are nothing. */
 static const struct {
@@ -60,6 +62,41 @@ static bool is_boolean(const char *value)
 	return false;
 }
 
+static bool first_device_reads(void)
+{
+	struct efa_device device;
+
+	return !fabric_efa_device(NULL, &device) || device.reads;
+}
+
+/*
+ * 1.17 reads by the device when it is told to, or when the first device is newer than these two
+ * parts; an endpoint then does if its own device can.
+ * Source: libfabric 1.17 prov/efa/src/rxr/rxr_env.c, efa.h (efa_ep_support_rdma_read).
+ */
+uint8_t fabric_efa_fetches(const char *nic)
+{
+	const char *value = getenv("FI_EFA_USE_DEVICE_RDMA");
+	struct efa_device first, own;
+	bool on;
+
+	if (FI_VERSION_GE(fi_version(), FI_VERSION(1, 18)) || !fabric_efa_device(NULL, &first) ||
+	    !fabric_efa_device(nic, &own))
+		return WEFT_RDMA_UNKNOWN;
+	on = value ? strtol(value, NULL, 0) != 0
+		   : first.reads && first.part != 0xefa0 && first.part != 0xefa1;
+	return on && own.reads ? WEFT_RDMA_DEVICE : WEFT_RDMA_SOFTWARE;
+}
+
+/* Read as libfabric does. Source: libfabric prov/efa, hmem_info.min_read_write_size; 1.17 to 2.1.
+ */
+uint64_t fabric_efa_fetch_min(void)
+{
+	const char *value = getenv("FI_EFA_INTER_MIN_READ_WRITE_SIZE");
+
+	return value ? (uint64_t)strtol(value, NULL, 0) : 64u << 10;
+}
+
 /* Read as libfabric does: a number before 1.18, then a boolean. */
 static bool asks_for_reads(const char *value)
 {
@@ -97,9 +134,21 @@ int fabric_efa_env(bool efa_asked)
 	if (value && FI_VERSION_GE(fi_version(), FI_VERSION(1, 18)) && !is_boolean(value))
 		return err_set(-WEFT_EENVIRONMENT,
 			       "FI_EFA_USE_DEVICE_RDMA is '%s', must be 0 or 1 (no, yes)", value);
-	if (value && asks_for_reads(value) && !fabric_efa_reads())
+	if (value && asks_for_reads(value) && !first_device_reads())
 		return err_set(-WEFT_EENVIRONMENT,
 			       "FI_EFA_USE_DEVICE_RDMA is '%s', but the device has no RDMA read",
 			       value);
 	return 0;
+}
+
+int weft_set_environment(void)
+{
+	struct efa_device first;
+
+	if (setenv("FI_MR_CACHE_MAX_COUNT", "0", 0))
+		return -ENOMEM;
+	if (FI_VERSION_GE(fi_version(), FI_VERSION(1, 18)) || !rdma_device_exists() ||
+	    !fabric_efa_device(NULL, &first) || !first.reads)
+		return 0;
+	return setenv("FI_EFA_USE_DEVICE_RDMA", "1", 0) ? -ENOMEM : 0;
 }

@@ -116,8 +116,12 @@ struct port_limits {
 	bool keeps_pins;  /* a closed registration may go on, its key with it, and grants all: then
 			   * unregister_guards does not hold */
 	uint8_t write_by, read_by; /* enum weft_rdma */
-	uint64_t max_message;      /* largest READ or WRITE, bytes */
-	uint32_t segments;         /* most that post_all() takes; 1: it is not called */
+	uint64_t max_message;      /* largest READ or WRITE, bytes; but see fetch_max */
+	uint64_t fetch_max; /* of an emulated port: the largest operation whose bytes a device's
+			     * READ moves, ours or, for a WRITE, the target's; 0: none does. The
+			     * peer has to be such a port, and to have answered here before */
+	uint64_t fetch_min; /* the shortest such WRITE */
+	uint32_t segments;  /* most that post_all() takes; 1: it is not called */
 	char libfabric[32];
 	char fabric[64];
 	char device[64];

@@ -100,6 +100,7 @@ extern const struct conform_case cases_choice[];
 extern const struct conform_case cases_broken[];
 extern const struct conform_case cases_path[];
 extern const struct conform_case cases_rdma[];
+extern const struct conform_case cases_fetch[];
 extern const struct conform_case cases_errors[];
 extern const struct conform_case cases_stats[];
 extern const struct conform_case cases_thread[];

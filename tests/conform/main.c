@@ -74,9 +74,9 @@ static const struct conform_row rows[] = {
 static const struct conform_case *const tables[] = {
 	cases_open,  cases_data,    cases_apart,  cases_batch,      cases_message, cases_arrival,
 	cases_guard, cases_revoke,  cases_key,    cases_descriptor, cases_end,     cases_frozen,
-	cases_gone,  cases_restart, cases_choice, cases_rdma,       cases_errors,  cases_stats,
-	cases_path,  cases_broken,  cases_thread, cases_alloc,      cases_region,  cases_split,
-	cases_fork,  cases_idle,
+	cases_gone,  cases_restart, cases_choice, cases_rdma,       cases_fetch,   cases_errors,
+	cases_stats, cases_path,    cases_broken, cases_thread,     cases_alloc,   cases_region,
+	cases_split, cases_fork,    cases_idle,
 };
 
 static const char *const mode_names[] = { "thread", "manual" };
