@@ -46,12 +46,17 @@ meson_tests() {
 
 # The KV cache, servers on one emulated host and clients on the other.
 cluster_tests() {
-	local select=()
+	local ids=(/src/tests/cluster)
 	[[ $tier != quick ]] || return 0
-	[[ ! $filter ]] || select=(-k "$filter")
+	if [[ $filter ]]; then
+		mapfile -t ids < <(in_root env WEFT_BUILD_DIR=/build WEFT_PROVIDERS=efa,efa-direct PYTHONDONTWRITEBYTECODE=1 \
+			python3 -m pytest -q --collect-only -p no:cacheprovider --rootdir=/src/tests/cluster /src/tests/cluster |
+			grep -E '::' | grep -E -- "$filter" | sed 's|^|/src/tests/cluster/|')
+		((${#ids[@]})) || return 0
+	fi
 	in_root env WEFT_BUILD_DIR=/build WEFT_PROVIDERS=efa,efa-direct PYTHONDONTWRITEBYTECODE=1 \
 		/src/tests/two_hosts.sh /build/programs/emu/weft-emu -- \
-		python3 -m pytest -q -n "${WEFT_TEST_JOBS-2}" -p no:cacheprovider --junitxml=/build/pytest.xml "${select[@]}" /src/tests/cluster ||
+		python3 -m pytest -q -n "${WEFT_TEST_JOBS-2}" -p no:cacheprovider --junitxml=/build/pytest.xml "${ids[@]}" ||
 		(($? == 5)) # nothing collected
 }
 
