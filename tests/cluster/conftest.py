@@ -20,7 +20,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "smoke: the short selection, also run under sanitizers")
     config.addinivalue_line("markers", "full: not in the quick tier")
     config.addinivalue_line("markers", "nightly: only in the nightly tier")
-    config.addinivalue_line("markers", "alone: runs no two threads of weft's, nothing for TSan to see")
+    config.addinivalue_line("markers", "alone: has no two threads of weft's, or those of others that are taken: nothing for TSan to see")
 
 
 def is_chosen(item):

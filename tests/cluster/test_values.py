@@ -117,6 +117,7 @@ def one(request):
         server.stop()
 
 
+@pytest.mark.alone
 def test_weft_kv_takes_keys_of_any_bytes(one):
     kv = one(0)
     for name in (b"\xff\xfe", b"line\nbreak", b"-", b"\x80" * 4096):
@@ -124,6 +125,7 @@ def test_weft_kv_takes_keys_of_any_bytes(one):
         assert kv.ok("get", "--", name) == name + b"!"
 
 
+@pytest.mark.alone
 def test_keys_with_nul_come_from_hex_or_a_file(one, key, tmp_path):
     kv = one(1)
     name = b"\0" + key.encode() + b"\0\0"
@@ -138,6 +140,7 @@ def test_keys_with_nul_come_from_hex_or_a_file(one, key, tmp_path):
     kv.fails("ENOTFOUND", "get", "--key-hex", name.hex())
 
 
+@pytest.mark.alone
 def test_value_is_an_argument_a_file_or_standard_input(one, key, tmp_path):
     kv = one(2)
     kv.ok("put", key, "from the argument")
@@ -153,6 +156,7 @@ def test_value_is_an_argument_a_file_or_standard_input(one, key, tmp_path):
     assert kv.ok("get", key) == b"redirected"
 
 
+@pytest.mark.alone
 def test_output_file_is_written_whole_or_not_at_all(one, key, tmp_path):
     kv = one(0)
     target = tmp_path / "value"
@@ -166,6 +170,7 @@ def test_output_file_is_written_whole_or_not_at_all(one, key, tmp_path):
     assert os.listdir(tmp_path) == ["value"]
 
 
+@pytest.mark.alone
 def test_stat_tells_length_and_grows_its_version(one, key, connect):
     kv = one(1)
     kv.ok("put", key, "12345")
@@ -179,6 +184,7 @@ def test_stat_tells_length_and_grows_its_version(one, key, connect):
     assert second.checksum != first.checksum
 
 
+@pytest.mark.alone
 def test_list_gives_each_key_with_the_prefix_once(one, key, connect):
     kv = one(2)
     stub = connect(kv.server)
@@ -225,16 +231,19 @@ def test_ping_and_stats_answer(one, key):
 
 @pytest.mark.parametrize("asked, shown", [(name, b"over " + name.encode()) for name in PROVIDERS] + [
     ("auto", b"over shm")])
+@pytest.mark.alone
 def test_client_tells_the_way_in_use(start, asked, shown):
     assert shown in Kv(start(asked).addr, asked).ok("ping")
 
 
+@pytest.mark.alone
 def test_server_takes_an_address_with_http_in_front(one):
     kv = one(0)
     Kv("http://" + kv.server.addr, "tcp").ok("ping")
     Kv("http://" + kv.server.addr + "/", "tcp").ok("ping")
 
 
+@pytest.mark.alone
 def test_server_listens_at_ipv6(start):
     server = start("tcp", host="[::1]")
     kv = Kv(f"[::1]:{server.port}", "tcp")
