@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RAILS 4u
 #define MOVES 24u
@@ -23,6 +24,19 @@ static int close_kit(void **state)
 	return 0;
 }
 
+/* Before its first answer a path gets nothing while another has answered. */
+static void await_rails(void)
+{
+	struct weft_peer_info info = { .size = sizeof(info) };
+	int left = 10000;
+
+	do {
+		assert_int_equal(weft_peer_info(weft_remote_peer(kit.remote), &info), 0);
+		usleep(1000);
+	} while (info.rails_usable < RAILS && --left);
+	assert_int_equal(info.rails_usable, RAILS);
+}
+
 static void open_kit(const char *topology, uint64_t place)
 {
 	char path[PATH_MAX];
@@ -32,6 +46,7 @@ static void open_kit(const char *topology, uint64_t place)
 	kit_cuda.set(FAKE_PLACE, place);
 	kit_rails = RAILS;
 	kit_open(&kit, "efa", NULL);
+	await_rails();
 }
 
 static void note_near(void *ctx, const char *line)
@@ -49,6 +64,12 @@ static uint32_t told_near(void)
 
 	assert_int_equal(weft_dump(kit.here, note_near, &near), 0);
 	return near;
+}
+
+static void print_line(void *ctx, const char *line)
+{
+	(void)ctx;
+	print_error("%s\n", line);
 }
 
 static uint64_t posted_on(uint32_t index)
@@ -89,6 +110,8 @@ static void expect_near(uint64_t place, uint32_t rail)
 	assert_int_equal(told_near(), 1u << rail);
 	kit_fill(kit.gpu, MOVES * 512, 7);
 	move(taken);
+	if (taken[rail] != MOVES)
+		weft_dump(kit.here, print_line, NULL);
 	assert_int_equal(taken[rail], MOVES);
 	assert_int_equal(kit_first_wrong(kit.host, MOVES * 512, 7), MOVES * 512);
 }
