@@ -31,7 +31,7 @@ static void run(struct kit_pair *p, enum kit_op op, size_t size, uint32_t status
 		check_int((counter), (wanted));         \
 	} while (0)
 
-static void sends(void)
+static void sends_counted(bool lossless)
 {
 	struct kit_pair p;
 	uint64_t bytes = 0;
@@ -50,8 +50,21 @@ static void sends(void)
 	check_int(MINE("recv_wrs"), 0);
 	check_int(THEIRS("send_wrs"), 0);
 	check_int(MINE("rdma_write_wrs"), 0);
-	check_int(MINE("retrans_pkts"), 0);
+	if (lossless)
+		check_int(MINE("retrans_pkts"), 0);
 	kit_pair_close(&p);
+}
+
+static void sends(void)
+{
+	sends_counted(true);
+}
+
+/* Over UDP an acknowledgement that is late, because its sender was not on a processor, counts as
+ * lost. */
+static void sends_udp(void)
+{
+	sends_counted(false);
 }
 
 static void rdma(void)
@@ -164,7 +177,7 @@ static void old_cards(void)
 
 static const struct kit_case cases[] = {
 	{ "counters/sends", sends },
-	{ "counters/sends-udp", sends, { .udp = true } },
+	{ "counters/sends-udp", sends_udp, { .udp = true } },
 	{ "counters/rdma", rdma },
 	{ "counters/nics", nics, { .nics = 3 } },
 	{ "counters/commands", commands },
