@@ -80,11 +80,13 @@ uint8_t fabric_efa_fetches(const char *nic)
 	struct efa_device first, own;
 	bool on;
 
-	if (FI_VERSION_GE(fi_version(), FI_VERSION(1, 18)) || !fabric_efa_device(NULL, &first) ||
-	    !fabric_efa_device(nic, &own))
+	if (FI_VERSION_GE(fi_version(), FI_VERSION(1, 18)) || !fabric_efa_device(nic, &own))
 		return WEFT_RDMA_UNKNOWN;
-	on = value ? strtol(value, NULL, 0) != 0
-		   : first.reads && first.part != 0xefa0 && first.part != 0xefa1;
+	if (value)
+		on = strtol(value, NULL, 0) != 0;
+	else
+		on = fabric_efa_device(NULL, &first) && first.reads && first.part != 0xefa0 &&
+		     first.part != 0xefa1;
 	return on && own.reads ? WEFT_RDMA_DEVICE : WEFT_RDMA_SOFTWARE;
 }
 
@@ -147,8 +149,8 @@ int weft_set_environment(void)
 
 	if (setenv("FI_MR_CACHE_MAX_COUNT", "0", 0))
 		return -ENOMEM;
-	if (FI_VERSION_GE(fi_version(), FI_VERSION(1, 18)) || !rdma_device_exists() ||
-	    !fabric_efa_device(NULL, &first) || !first.reads)
+	if (FI_VERSION_GE(fi_version(), FI_VERSION(1, 18)) || getenv("FI_EFA_USE_DEVICE_RDMA") ||
+	    !rdma_device_exists() || !fabric_efa_device(NULL, &first) || !first.reads)
 		return 0;
 	return setenv("FI_EFA_USE_DEVICE_RDMA", "1", 0) ? -ENOMEM : 0;
 }

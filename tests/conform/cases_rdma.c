@@ -27,9 +27,9 @@ static void rdma_is_shown(const struct conform *c)
 	} else {
 		check(rail.write_by == WEFT_RDMA_DEVICE || rail.write_by == WEFT_RDMA_SOFTWARE);
 		check(rail.read_by == WEFT_RDMA_DEVICE || rail.read_by == WEFT_RDMA_SOFTWARE);
+		if (!strcmp(weft_libfabric_version(), "1.17"))
+			check_int(rail.write_by, WEFT_RDMA_SOFTWARE);
 	}
-	if (!strcmp(weft_libfabric_version(), "1.17") && !c->row->rdma)
-		check_int(rail.write_by, WEFT_RDMA_SOFTWARE);
 	pair_close(&p);
 }
 
