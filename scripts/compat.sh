@@ -47,14 +47,15 @@ meson_tests() {
 # The KV cache, servers on one emulated host and clients on the other.
 cluster_tests() {
 	local ids=(/src/tests/cluster)
+	local set=(env WEFT_BUILD_DIR=/build 'WEFT_PROVIDERS=efa,efa-direct' PYTHONDONTWRITEBYTECODE=1)
 	[[ $tier != quick ]] || return 0
 	if [[ $filter ]]; then
-		mapfile -t ids < <(in_root env WEFT_BUILD_DIR=/build WEFT_PROVIDERS=efa,efa-direct PYTHONDONTWRITEBYTECODE=1 \
+		mapfile -t ids < <(in_root "${set[@]}" \
 			python3 -m pytest -q --collect-only -p no:cacheprovider --rootdir=/src/tests/cluster /src/tests/cluster |
 			grep -E '::' | grep -E -- "$filter" | sed 's|^|/src/tests/cluster/|')
 		((${#ids[@]})) || return 0
 	fi
-	in_root env WEFT_BUILD_DIR=/build WEFT_PROVIDERS=efa,efa-direct PYTHONDONTWRITEBYTECODE=1 \
+	in_root "${set[@]}" \
 		/src/tests/two_hosts.sh /build/programs/emu/weft-emu -- \
 		python3 -m pytest -q -n "${WEFT_TEST_JOBS-2}" -p no:cacheprovider --junitxml=/build/pytest.xml "${ids[@]}" ||
 		(($? == 5)) # nothing collected
