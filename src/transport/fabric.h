@@ -118,6 +118,12 @@ int fabric_getinfo(const struct provider *provider, const char *device, const ch
 int fabric_list(const struct provider *provider, const char *bind_addr, struct port_device *devices,
 		int max);
 void fabric_describe(const struct fi_info *info, struct port_device *ret);
+/* Asks libfabric; its code. *ret: a list of what is usable, perhaps empty. */
+int fabric_ask(const struct provider *provider, const char *device, const char *node, bool gpus,
+	       struct fi_info **ret);
+/* The same of a provider that is asked_once: out of what was kept. */
+int fabric_offers(const struct provider *provider, const char *device, bool gpus,
+		  struct fi_info **ret);
 
 /* Stores what failed and why; returns the code. rc is libfabric's, negative. */
 int fabric_failed(const struct port *port, int rc, const char *call);

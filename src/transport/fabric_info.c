@@ -105,23 +105,34 @@ static struct fi_info *drop_unusable(const struct provider *provider, struct fi_
 	return keep;
 }
 
+int fabric_ask(const struct provider *provider, const char *device, const char *node, bool gpus,
+	       struct fi_info **ret)
+{
+	struct fi_info *hints = hints_new(provider, device, gpus);
+	int rc;
+
+	*ret = NULL;
+	if (!hints)
+		return -FI_ENOMEM;
+	rc = fi_getinfo(api_version(), node, NULL, node ? FI_SOURCE : 0, hints, ret);
+	fi_freeinfo(hints);
+	if (rc == 0)
+		*ret = drop_unusable(provider, *ret);
+	return rc;
+}
+
 int fabric_getinfo(const struct provider *provider, const char *device, const char *bind_addr,
 		   bool gpus, struct fi_info **ret)
 {
 	const char *node = provider->binds_address ? bind_addr : NULL;
-	struct fi_info *hints, *list = NULL;
+	struct fi_info *list = NULL;
 	int rc;
 
 	rc = fabric_efa_env(strcmp(provider->libfabric, "efa") == 0);
 	if (rc)
 		return rc;
-	hints = hints_new(provider, device, gpus);
-	if (!hints)
-		return err_set(-ENOMEM, "out of memory");
-	rc = fi_getinfo(api_version(), node, NULL, node ? FI_SOURCE : 0, hints, &list);
-	fi_freeinfo(hints);
-	if (rc == 0)
-		list = drop_unusable(provider, list);
+	rc = provider->asked_once ? fabric_offers(provider, device, gpus, &list)
+				  : fabric_ask(provider, device, node, gpus, &list);
 	if (rc == -FI_ENOMEM)
 		return err_set(-ENOMEM, "fi_getinfo for '%s': out of memory", provider->name);
 	if (rc || !list)

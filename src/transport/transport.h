@@ -79,6 +79,7 @@ struct provider {
 	bool segments;     /* operations of several segments were tried: its rma_iov_limit counts */
 	bool has_wait_fd;  /* the completion queue offers a descriptor to sleep on */
 	bool reaches_gpus; /* its devices can be let at a GPU's memory: FI_HMEM */
+	bool asked_once;   /* what it offers is asked before any use: fabric_offers.c */
 	uint64_t caps;     /* asked besides FI_MSG | FI_RMA */
 	uint64_t mode;     /* mode bits that the port can honour */
 	enum port_wrong_key wrong_key;
