@@ -102,6 +102,16 @@ static uint32_t rails_of(const char *script)
 	return rails;
 }
 
+bool host_is_mute(const struct host *host)
+{
+	struct weft_rail_info info = { .size = sizeof(info) };
+
+	for (uint32_t i = 0; weft_rail(host->weft, i, &info) == 0; i++)
+		if (!info.reason)
+			return false;
+	return true;
+}
+
 static void offer(struct host *host)
 {
 	int rc = weft_register(host->weft, host->given.base, host->given.len,

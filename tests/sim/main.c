@@ -108,16 +108,26 @@ static bool is_drained(const struct sim *sim)
 	return true;
 }
 
+static bool is_missing(const struct talk *talk)
+{
+	return !talk->broken && talk->received < talk->sent;
+}
+
 static bool messages_came(const struct sim *sim)
 {
 	for (uint32_t i = 0; i < SIM_HOSTS; i++)
-		for (uint32_t j = 0; j < SIM_HOSTS; j++) {
-			const struct talk *talk = &sim->talks[i][j];
-
-			if (!talk->broken && talk->received < talk->sent)
+		for (uint32_t j = 0; j < SIM_HOSTS; j++)
+			if (is_missing(&sim->talks[i][j]))
 				return false;
-		}
 	return true;
+}
+
+static void say_to_mute(struct sim *sim)
+{
+	for (uint32_t i = 0; i < SIM_HOSTS; i++)
+		for (uint32_t j = 0; j < SIM_HOSTS; j++)
+			if (is_missing(&sim->talks[i][j]) && host_is_mute(&sim->hosts[j]))
+				host_say(&sim->hosts[i], j);
 }
 
 static bool immediates_came(const struct sim *sim)
@@ -128,6 +138,11 @@ static bool immediates_came(const struct sim *sim)
 	return true;
 }
 
+static bool has_all_ended(const struct sim *sim)
+{
+	return is_drained(sim) && messages_came(sim) && immediates_came(sim);
+}
+
 static void drain(struct sim *sim)
 {
 	uint32_t left = DRAIN_STEPS;
@@ -135,7 +150,7 @@ static void drain(struct sim *sim)
 	/* Who hangs for ever does not answer. */
 	for (uint32_t i = 0; i < SIM_HOSTS; i++)
 		sim->cuts |= sim->hosts[i].hangs;
-	while (left-- && !(is_drained(sim) && messages_came(sim) && immediates_came(sim))) {
+	while (left-- && !has_all_ended(sim)) {
 		sim->step++;
 		sim->now_ns += sim_draw(sim, 200 * NSEC_PER_USEC);
 		for (uint32_t i = 0; i < SIM_HOSTS; i++) {
@@ -144,7 +159,11 @@ static void drain(struct sim *sim)
 				host_take_back(&sim->hosts[i], sim->cuts && sim_chance(sim, 1));
 			batch_look(&sim->hosts[i]);
 		}
+		if (sim_chance(sim, 1))
+			say_to_mute(sim);
 	}
+	if (!has_all_ended(sim))
+		sim_dump(sim);
 	sim_check(sim, is_drained(sim));
 	sim_check(sim, immediates_came(sim));
 	sim_check(sim, messages_came(sim));

@@ -23,6 +23,24 @@ void sim_note(struct sim *sim, const char *format, ...)
 		printf("# %5u %12.3f us %s\n", sim->step, (double)sim->now_ns / 1e3, text);
 }
 
+static void print_line(void *ctx, const char *line)
+{
+	const struct host *host = ctx;
+
+	printf("# h%u: %s\n", host->index, line);
+}
+
+void sim_dump(struct sim *sim)
+{
+	for (uint32_t i = 0; i < SIM_HOSTS && sim->verbose; i++) {
+		weft_dump(sim->hosts[i].weft, print_line, &sim->hosts[i]);
+		for (uint32_t j = 0; j < SIM_HOSTS; j++)
+			printf("# h%u: messages to h%u: %u of %u came%s\n", i, j,
+			       sim->talks[i][j].received, sim->talks[i][j].sent,
+			       sim->talks[i][j].broken ? ", it was told of a loss" : "");
+	}
+}
+
 void sim_fail(struct sim *sim, const char *format, ...)
 {
 	va_list args;

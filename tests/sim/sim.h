@@ -10,8 +10,8 @@
  *     it is cancelled;
  * S2  done: the bytes are there, and no others. Not done: each byte is the old or the new one. Once
  *     quiescent, or when the region was taken back or its engine closed, nothing changes it;
- * S3  messages come once each, or their sender is told that its peer is gone; arrivals count the
- *     writes that are done;
+ * S3  messages come once each, or their sender is told that its peer is gone, at once, or, by a
+ *     peer that has no rail left, when it says more; arrivals count the writes that are done;
  * S6  a failed rail, or a broken one, fails no operation while another works;
  * S7  at the end nothing is in flight, quarantined, registered or open.
  */
@@ -136,6 +136,8 @@ bool sim_chance(struct sim *sim, uint32_t percent);
 
 /* Goes into the trace; printed when verbose. */
 __attribute__((format(printf, 2, 3))) void sim_note(struct sim *sim, const char *format, ...);
+/* Prints, when verbose, all that the engines know of themselves. */
+void sim_dump(struct sim *sim);
 /* Prints what does not hold and how to see it again, and ends the program with status 1. */
 __attribute__((format(printf, 2, 3), noreturn)) void sim_fail(struct sim *sim, const char *format,
 							      ...);
@@ -169,6 +171,7 @@ void host_progress(struct host *host);
 /* A step of unregistering; at its end the host offers a new region. */
 void host_take_back(struct host *host, bool force);
 void host_say(struct host *host, uint32_t to);
+bool host_is_mute(const struct host *host); /* all of its rails broke */
 /* The remote of a host's region as it is now; NULL when there is none. */
 struct weft_remote *host_reach(struct host *host, uint32_t to);
 void host_close_old(struct host *host);
