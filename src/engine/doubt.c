@@ -42,6 +42,7 @@ void doubt_begin(struct weft_peer *peer, uint32_t index)
 		return;
 	}
 	peer->doubt.asked++;
+	path_await(peer);
 	peer_control(peer, WIRE_BROKEN, &(struct wire_grant){ .region = index });
 }
 

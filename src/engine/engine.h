@@ -237,7 +237,7 @@ struct weft_peer {
 	bool lost;        /* that has happened: the provider keeps them, and so its address */
 	struct farewell farewell; /* of a dead one */
 	uint64_t stuck_ns;        /* since when half its window is quarantined; 0: it is not */
-	/* When it is asked next whether it is there, while something is quarantined; see path.c. */
+	/* When it is asked next whether it is there: path_await(), or something is quarantined. */
 	uint64_t ask_ns, ask_pause_ns;
 	_Atomic(void *) data;
 	struct sequence_out sent;
@@ -411,6 +411,7 @@ void remote_granted(struct weft_peer *peer, const struct wire_grant *grant);
 void remote_revoke(struct weft_peer *peer, const struct wire_grant *grant);
 void remote_flight_ended(struct weft_remote *remote);
 void remotes_fail(struct weft_peer *peer, int reason);
+bool remotes_await(const struct weft_peer *peer); /* the answer to an ASK */
 /* Frees it. */
 void remote_drop(struct weft_remote *remote);
 void region_asked(struct weft_peer *peer, const struct wire_grant *grant);

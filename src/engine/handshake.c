@@ -333,8 +333,10 @@ static int dispatch(struct weft *weft, struct rail *rail, const void *data, size
 	if (head.type == WIRE_FORGOTTEN)
 		return farewell_got(weft, payload, len);
 	peer = map_get_ptr(&weft->peer_by_slot, head.slot);
-	if (!peer || peer->token != head.token)
-		return farewell_answer(weft, rail, &head) ? 0 : -WEFT_EMESSAGE;
+	if (!peer || peer->token != head.token) /* one that we let go of may have asked */
+		return farewell_answer(weft, rail, &head) || head.type == WIRE_PING
+			       ? 0
+			       : -WEFT_EMESSAGE;
 	if (wire_is_numbered(head.type) && !sequence_is_new(&peer->came, head.number)) {
 		COUNT(peer, messages_repeated);
 		return 0;

@@ -8,7 +8,8 @@
  * I1: who says REST, or agrees to it, has no operation, transfer or unsettled message at the peer,
  *     no question open, and no region of its own that is being taken back from it. Until it is
  *     asleep, or has heard that the other is busy, it sends nothing else; what it would send waits
- *     in the outbox.
+ *     in the outbox. But for PING from who awaits RESTED: the other may have lost us, and one that
+ *     sleeps takes no notice of it.
  * I2: REST and RESTED are acted upon once all messages with lower numbers have come, so nothing of
  *     the other side is under way when the slot is given up.
  * I3: falling asleep gives back all grants, in both directions. Whoever wakes asks for each region
@@ -159,6 +160,7 @@ void idle_expire(struct weft *weft, uint64_t now_ns)
 		}
 		set_rest(peer, REST_ASKED);
 		idle_used(peer); /* as it may never answer */
+		path_await(peer);
 		say(peer, WIRE_REST, 0);
 	}
 }
@@ -186,7 +188,9 @@ static void forget_everything(struct weft_peer *peer)
 	peer->paths_down = peer->paths_lost = 0;
 	peer->remote_slot = WIRE_NO_SLOT;
 	peer->hello_ns = UINT64_MAX;
+	peer->ask_ns = 0;
 	peer->hellos = 0;
+	peer->sends = 0; /* their ends name the slot */
 	peer->rest_heard = 0;
 	peer->unplaced = false;
 }

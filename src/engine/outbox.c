@@ -109,7 +109,7 @@ void peer_ping(struct weft_peer *peer, uint32_t path)
 	size_t len = sizeof(payload);
 	int rc;
 
-	if (peer->remote_slot == WIRE_NO_SLOT || peer->rest != REST_NONE ||
+	if (peer->remote_slot == WIRE_NO_SLOT || peer->rest == REST_AGREED ||
 	    wire_put_grant(&grant, payload, &len))
 		return;
 	wire_put_head(&head, bytes);

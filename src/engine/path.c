@@ -268,23 +268,45 @@ void path_answered(struct weft_peer *peer, uint32_t i)
 	peer_make_ready(peer);
 }
 
+/* Where software answers for the device, an answer that is lost is nobody's failure: the request
+ * has arrived. */
+static bool may_never_end(const struct weft_peer *peer)
+{
+	return peer->quarantined && peer->way->provider->never_ends;
+}
+
+static void begin_asking(struct weft_peer *peer, uint64_t now_ns)
+{
+	peer->ask_pause_ns = PROBE_FIRST_NS;
+	peer->ask_ns = now_ns + PROBE_FIRST_NS;
+	engine_timer(peer->weft, peer->ask_ns);
+}
+
+void path_await(struct weft_peer *peer)
+{
+	begin_asking(peer, clock_ns());
+}
+
 /*
- * Where software answers for the device, an answer that is lost is nobody's failure: the request
- * has arrived. A peer that is cut off then has operations in quarantine, and if nothing more is
- * sent to it, nothing finds that out. So it is asked: a PING that does not arrive fails the path.
+ * A peer that is cut off, or that has given us up after it took in what we said, answers nothing,
+ * and if nothing more is sent to it, nothing finds that out. So it is asked: a PING that does not
+ * arrive fails the path, and one that arrives where we are forgotten is answered with FORGOTTEN.
  */
 static void ask(struct weft_peer *peer, uint64_t now_ns)
 {
 	uint32_t i;
 
-	if (!peer->quarantined || !peer->way->provider->never_ends) {
-		peer->ask_ns = 0;
+	if (!peer->ask_ns) {
+		if (may_never_end(peer))
+			begin_asking(peer, now_ns);
 		return;
 	}
-	if (!peer->ask_ns) {
-		peer->ask_pause_ns = PROBE_FIRST_NS;
-		peer->ask_ns = now_ns + PROBE_FIRST_NS;
-	} else if (now_ns >= peer->ask_ns) {
+	if (now_ns >= peer->ask_ns) {
+		if (!may_never_end(peer) && peer->rest != REST_ASKED && !peer->doubt.asked &&
+		    !remotes_await(peer)) {
+			peer->ask_ns = 0;
+			return;
+		}
 		for (i = 0; i < peer->way->count; i++)
 			if (path_usable(peer, i) && !peer->paths[i].probing)
 				peer_ping(peer, i);

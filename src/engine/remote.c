@@ -36,6 +36,7 @@ void remote_ask(struct weft_remote *remote)
 	if (remote->asked || status(remote) != -EINPROGRESS)
 		return;
 	remote->asked = true;
+	path_await(remote->peer);
 	peer_control(remote->peer, WIRE_ASK, &grant);
 }
 
@@ -286,6 +287,20 @@ void remote_flight_ended(struct weft_remote *remote)
 		return;
 	grant = name_of(remote);
 	answer_revoke(remote->peer, &grant);
+}
+
+bool remotes_await(const struct weft_peer *peer)
+{
+	const struct weft_remote *remote;
+	const struct list *link;
+
+	list_for_each(link, &peer->remotes)
+	{
+		remote = list_entry(link, struct weft_remote, link);
+		if (remote->asked && status(remote) == -EINPROGRESS)
+			return true;
+	}
+	return false;
 }
 
 void remotes_fail(struct weft_peer *peer, int reason)
