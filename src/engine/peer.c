@@ -300,6 +300,9 @@ void peer_fail(struct weft_peer *peer, int reason)
 	if (reason == -WEFT_EPEERGONE)
 		peer_gone(peer);
 	farewell_owe(peer);
+	/* It lives, and may have sent what was lost with our rail: it would never hear of that. */
+	if (peer->doubt.until_ns && !peer->closed)
+		farewell_say(peer);
 	weft->gone_pending = true;
 	engine_signal(weft);
 }
