@@ -288,6 +288,13 @@ static int got_welcome(struct weft_peer *peer, const void *payload, size_t len)
 		return rc;
 	if (memcmp(welcome.id, peer->id, WIRE_ID_BYTES) != 0)
 		return -WEFT_EMESSAGE;
+	/* It has given up the peer whose HELLO we took, and what we said to that is lost. */
+	if (peer_state(peer) == PEER_CONNECTED &&
+	    (peer->remote_slot != welcome.slot || peer->remote_token != welcome.token)) {
+		peer_fail(peer, -WEFT_EPEERGONE);
+		farewell_say(peer);
+		return 0;
+	}
 	peer->remote_slot = welcome.slot;
 	peer->remote_token = welcome.token;
 	connected(peer);
