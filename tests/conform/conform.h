@@ -109,6 +109,7 @@ extern const struct conform_case cases_key[];
 extern const struct conform_case cases_region[];
 extern const struct conform_case cases_split[];
 extern const struct conform_case cases_idle[];
+extern const struct conform_case cases_unheard[];
 
 /* --- verdicts: usable from any thread of a case's process ------------------------------------- */
 

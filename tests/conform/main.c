@@ -76,7 +76,7 @@ static const struct conform_case *const tables[] = {
 	cases_guard, cases_revoke,  cases_key,    cases_descriptor, cases_end,     cases_frozen,
 	cases_gone,  cases_restart, cases_choice, cases_rdma,       cases_fetch,   cases_errors,
 	cases_stats, cases_path,    cases_broken, cases_thread,     cases_alloc,   cases_region,
-	cases_split, cases_fork,    cases_idle,
+	cases_split, cases_fork,    cases_idle,   cases_unheard,
 };
 
 static const char *const mode_names[] = { "thread", "manual" };

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One of two has given the other up, and the other has nothing more to say: it learns it. */
+#include <errno.h>
+
+#include "engine/engine.h"
+#include "net.h"
+
+#define LEN  4096u
+#define MANY 400u /* short operations: more than a script here lets pass */
+
+/* until(), with some of the engines driven only. */
+#define until_by(drive, expr)                                                               \
+	do {                                                                                \
+		uint64_t until_ = clock_deadline(clock_ns(), CONFORM_LIMIT_NS);             \
+                                                                                            \
+		while (!(expr)) {                                                           \
+			drive;                                                              \
+			if (clock_ns() > until_)                                            \
+				conform_fail(__FILE__, __LINE__, "%s: not in time", #expr); \
+		}                                                                           \
+	} while (0)
+
+static void drive(struct weft *weft)
+{
+	check(weft_progress(weft, 0) >= 0);
+}
+
+/* So many WRITEs of b to a that its script acts, posted before b looks at what has come. */
+static struct weft_batch *post_many(struct pair *p)
+{
+	struct weft_batch *batch = net_batch(p->b, MANY);
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct move move = { false, p->region_b, i, p->to_a, i, 1, 0, 0 };
+
+		check_int(net_add(batch, &move), (int)i);
+	}
+	check_ok(weft_submit(batch, CONFORM_LIMIT_NS));
+	return batch;
+}
+
+/* They meet again, and messages find their way. */
+static void check_meet_again(struct pair *p)
+{
+	uint64_t before = net_stats(p->a).messages_received;
+
+	check_ok(weft_remote_close(p->to_a));
+	p->to_a = net_import(&p->net, p->b, p->region_a);
+	net_notify(&p->net, weft_remote_peer(p->to_a), "!", 1);
+	until(&p->net, net_stats(p->a).messages_received == before + 1);
+}
+
+/* a asks b to let go of each other; b loses a as it answers. Until the answer a says nothing. */
+static void rest_of_a_peer_that_lost_us(const struct conform *c)
+{
+	struct weft_opts ours = net_opts(c), theirs = net_opts(c);
+	struct weft_remote *to_third;
+	struct weft_batch *batch;
+	struct weft_peer *peer;
+	struct weft *third;
+	struct area mem;
+	struct pair p;
+
+	ours.idle_peers = 1;
+	theirs.devices = "down_after=20,down_us=300000,delay_us=100000";
+	pair_open_opts(&p, c, LEN, &ours, &theirs);
+	peer = weft_remote_peer(p.to_b);
+	area_open(&mem, LEN);
+	third = net_open(&p.net, NULL);
+	to_third = net_import(&p.net, p.a, net_register(third, &mem, WEFT_REMOTE_READ));
+	/* b is awake, and was used before the third. */
+	check_ok(net_move(&p.net, p.a, &(struct move){ true, p.region_a, 0, p.to_b, 0, 8, 0, 0 },
+			  CONFORM_LIMIT_NS));
+	check_ok(net_move(&p.net, p.a, &(struct move){ true, p.region_a, 0, to_third, 0, 8, 0, 0 },
+			  CONFORM_LIMIT_NS));
+	batch = post_many(&p);
+	drive(p.b); /* its port is down from here on, and it will be told late */
+	until_by((drive(p.a), drive(third)), peer->rest == REST_ASKED);
+	until_by(drive(p.b), weft_remote_status(p.to_a) == -WEFT_EPEERGONE);
+	check_int(peer->rest, REST_ASKED);
+	until(&p.net, net_peer_info(peer).reason == -WEFT_EPEERGONE);
+	check_rc(weft_remote_status(p.to_b), -WEFT_EPEERGONE);
+	until(&p.net, weft_batch_quiesce(batch, 0) == 0);
+	net_run(&p.net, 300 * NSEC_PER_MSEC);
+	check_meet_again(&p);
+	weft_batch_close(batch);
+	pair_close(&p);
+	area_close(&mem);
+}
+
+/* A message of a's goes with b's rail. Before b has given it up it cuts a off for another reason,
+ * and a has nothing more to say. */
+static void loss_is_told_to_who_is_cut_off(const struct conform *c)
+{
+	struct weft_opts ours = net_opts(c), theirs = net_opts(c);
+	struct weft_batch *hanging, *batch;
+	struct weft_peer *peer;
+	struct pair p;
+
+	ours.rails = theirs.rails = 2;
+	ours.devices = "hang_every=1,delay_us=30000;hang_every=1";
+	theirs.devices = "breaks_after=100;";
+	pair_open_opts(&p, c, LEN, &ours, &theirs);
+	peer = weft_remote_peer(p.to_b);
+	hanging = net_batch(p.a, 1);
+	check_int(net_add(hanging, &(struct move){ true, p.region_a, 0, p.to_b, 0, 8, 0, 0 }), 0);
+	check_ok(weft_submit(hanging, NSEC_PER_MSEC));
+	net_finish(&p.net, hanging);
+	net_notify(&p.net, peer, "?", 1);
+	batch = post_many(&p);
+	net_finish(&p.net, batch);
+	net_run(&p.net, 50 * NSEC_PER_MSEC);
+	check_int(net_stats(p.b).messages_received, 0);
+	check_int(net_peer_info(peer).reason, 0);
+	check_ok(weft_unregister(p.region_b, NSEC_PER_MSEC));
+	p.region_b = NULL;
+	check_int(net_stats(p.b).peers_gone, 1);
+	until(&p.net, net_peer_info(peer).reason == -WEFT_EPEERGONE);
+	net_drop(&p.net);
+	area_close(&p.mem_a);
+	area_close(&p.mem_b);
+}
+
+/* Both say HELLO. a gives up before b has taken its HELLO, and meets b again by b's: what b said to
+ * the first of the two is lost. */
+static void first_contact_given_up_and_made_again(const struct conform *c)
+{
+	unsigned char of_a[WEFT_DESCRIPTOR_MAX], of_b[WEFT_DESCRIPTOR_MAX];
+	size_t len_a = sizeof(of_a), len_b = sizeof(of_b);
+	struct weft_opts ours = net_opts(c);
+	struct weft_remote *first, *to_a;
+	struct pair p = { .net.conform = c };
+
+	ours.connect_timeout_ns = NSEC_PER_MSEC;
+	p.a = net_open(&p.net, &ours);
+	p.b = net_open(&p.net, NULL);
+	area_open(&p.mem_a, LEN);
+	area_open(&p.mem_b, LEN);
+	p.region_a = net_register(p.a, &p.mem_a, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE);
+	p.region_b = net_register(p.b, &p.mem_b, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE);
+	check_ok(weft_export(p.region_a, of_a, &len_a));
+	check_ok(weft_export(p.region_b, of_b, &len_b));
+	check_ok(weft_import(p.a, of_b, len_b, &first));
+	until_by(drive(p.a), weft_remote_status(first) == -WEFT_EDEADLINE);
+	check_ok(weft_import(p.b, of_a, len_a, &to_a));
+	until_by(drive(p.b), net_peer_info(weft_remote_peer(to_a)).connected);
+	check_ok(weft_notify(weft_remote_peer(to_a), "?", 1));
+	until(&p.net, weft_remote_status(to_a) == -WEFT_EPEERGONE);
+	check_int(net_stats(p.a).messages_received, 0);
+	check_int(net_stats(p.b).peers_gone, 1);
+	p.to_a = to_a;
+	check_meet_again(&p);
+	check_ok(weft_remote_close(first));
+	net_end(&p.net);
+	area_close(&p.mem_a);
+	area_close(&p.mem_b);
+}
+
+const struct conform_case cases_unheard[] = {
+	{ "rest_of_a_peer_that_lost_us", rest_of_a_peer_that_lost_us, NEEDS_SCRIPT | ONLY_MANUAL },
+	{ "loss_is_told_to_who_is_cut_off", loss_is_told_to_who_is_cut_off,
+	  NEEDS_SCRIPT | ONLY_MANUAL },
+	{ "first_contact_given_up_and_made_again", first_contact_given_up_and_made_again,
+	  NEEDS_SCRIPT | ONLY_MANUAL },
+	{ 0 },
+};
