@@ -147,6 +147,10 @@ static bool failure_explained(const struct host *host, const struct job *op, int
 
 	if (error == -WEFT_EPEERSTUCK)
 		return host->hangs || host->sim->cuts;
+	/* Whose rail breaks parts from who was asked to let go. */
+	if ((error == -WEFT_EPROVIDER && host->breaks && host->rests) ||
+	    (error == -WEFT_EPEERGONE && target->breaks && target->rests))
+		return true;
 	return host->sim->cuts || host->fails || host->hangs || host->loses_peers ||
 	       target->loses_peers || target->taking_back ||
 	       op->target_life != target->region_life || op->imm;

@@ -66,6 +66,7 @@ void host_plan(struct host *host)
 
 	host->hangs = kind == 0;
 	host->fails = kind == 1;
+	host->breaks = kind == 8;
 	/* With the first rail messages that it had taken in may be lost, and so the peers. */
 	host->loses_peers = kind == 2 || breaks == 0;
 	host->script[0] = '\0';
@@ -154,6 +155,7 @@ void host_open(struct host *host)
 	};
 	int rc;
 
+	host->rests = idle;
 	rc = weft_open(&host->weft, &opts);
 	if (rc)
 		sim_fail(host->sim, "opening: %s", weft_error_detail());

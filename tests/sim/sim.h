@@ -108,6 +108,8 @@ struct host {
 	bool fails;       /* operations may fail by themselves */
 	bool loses_peers; /* all of its rails may be down at a time, or an end is reported falsely
 			   */
+	bool breaks;      /* one of its rails breaks for good */
+	bool rests;       /* it lets go of one peer of two */
 };
 
 struct sim {
