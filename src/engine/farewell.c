@@ -127,6 +127,41 @@ bool farewell_answer(struct weft *weft, const struct rail *rail, const struct wi
 	return true;
 }
 
+bool farewell_owed(const struct weft *weft, const uint8_t *id)
+{
+	const struct weft_peer *peer;
+	const struct list *link;
+
+	if (!weft->farewells)
+		return false;
+	list_for_each(link, &weft->dead_peers)
+	{
+		peer = list_entry(link, struct weft_peer, link);
+		if (peer->farewell.until_ns && memcmp(peer->id, id, WIRE_ID_BYTES) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool farewell_denies(struct weft *weft, uint64_t token)
+{
+	struct weft_peer *peer;
+	struct list *link;
+
+	if (!weft->farewells || !token)
+		return false;
+	list_for_each(link, &weft->dead_peers)
+	{
+		peer = list_entry(link, struct weft_peer, link);
+		if (!peer->farewell.until_ns || peer->token != token)
+			continue;
+		farewell_settled(peer);
+		peer_release(peer);
+		return true;
+	}
+	return false;
+}
+
 int farewell_got(struct weft *weft, const void *payload, size_t len)
 {
 	struct wire_welcome shown;

@@ -30,6 +30,11 @@ void farewell_settled(struct weft_peer *peer);
 /* A message for nobody: true if its sender is one that was given up, and is told so. May release
  * that peer. */
 bool farewell_answer(struct weft *weft, const struct rail *rail, const struct wire_head *head);
+/* Whether an engine of this id was given up and may not know it. */
+bool farewell_owed(const struct weft *weft, const uint8_t *id);
+/* A HELLO says that its sender and our peer of this token let go of each other. True: ours had been
+ * given up instead, and its sender is told so by the caller. May release that peer. */
+bool farewell_denies(struct weft *weft, uint64_t token);
 /* FORGOTTEN has come. */
 int farewell_got(struct weft *weft, const void *payload, size_t len);
 /* The EVENT_SENT of a farewell. */

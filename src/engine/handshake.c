@@ -95,8 +95,15 @@ static int turn_paths(struct weft_peer *peer, const struct wire_descriptor *from
 	return peer_state(peer) == PEER_DEAD ? -WEFT_EPEERGONE : 0;
 }
 
-static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_hello *hello,
-		       const struct wire_descriptor *from)
+/* A peer whose engine says HELLO, and with it that the two have parted. */
+static bool is_anew(const struct weft_peer *peer, const struct wire_hello *hello)
+{
+	return peer_state(peer) == PEER_ASLEEP ||
+	       (peer_state(peer) == PEER_CONNECTED && peer->remote_token != hello->token);
+}
+
+static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_head *head,
+		       const struct wire_hello *hello, const struct wire_descriptor *from)
 {
 	struct weft_peer *peer = peer_find(weft, from->id);
 	const struct way *way = NULL;
@@ -106,9 +113,10 @@ static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_h
 	uint32_t i;
 	int rc;
 
-	/* Same engine, new token: it has forgotten what was between us. */
-	if (peer && peer_state(peer) == PEER_CONNECTED && peer->remote_token != hello->token) {
-		if (!idle_has_rested(peer)) {
+	if (farewell_denies(weft, head->token))
+		return -WEFT_EPEERGONE;
+	if (peer && is_anew(peer, hello)) {
+		if (!idle_has_rested(peer, head)) { /* it has forgotten what was between us */
 			peer_fail(peer, -WEFT_EPEERGONE);
 			farewell_settled(peer);
 		}
@@ -146,7 +154,8 @@ static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_h
 	return 0;
 }
 
-static int got_hello(struct weft *weft, struct rail *rail, const void *payload, size_t len)
+static int got_hello(struct weft *weft, struct rail *rail, const struct wire_head *head,
+		     const void *payload, size_t len)
 {
 	struct wire_descriptor *from;
 	struct wire_hello hello;
@@ -163,7 +172,7 @@ static int got_hello(struct weft *weft, struct rail *rail, const void *payload, 
 		if (memcmp(hello.expected, weft->id, WIRE_ID_BYTES) != 0)
 			rc = -WEFT_EPEERSTALE;
 		else
-			rc = accept_peer(weft, rail, &hello, from);
+			rc = accept_peer(weft, rail, head, &hello, from);
 		if (rc)
 			refuse(rail, &hello, from, rc);
 		rc = 0;
@@ -227,6 +236,16 @@ static int got_data(struct weft_peer *peer, const void *data, size_t len)
 	return 0;
 }
 
+/* Where it has said HELLO itself meanwhile, it takes us for a peer. */
+static void refused(struct weft_peer *peer, int reason)
+{
+	bool met = peer_state(peer) == PEER_CONNECTED;
+
+	peer_fail(peer, reason);
+	if (!met)
+		farewell_settled(peer);
+}
+
 static int got_control(struct weft_peer *peer, const struct wire_head *head, const void *payload,
 		       size_t len)
 {
@@ -237,8 +256,7 @@ static int got_control(struct weft_peer *peer, const struct wire_head *head, con
 		return rc;
 	switch (head->type) {
 	case WIRE_REFUSE:
-		peer_fail(peer, grant.code < 0 ? grant.code : -WEFT_EMESSAGE);
-		farewell_settled(peer);
+		refused(peer, grant.code < 0 ? grant.code : -WEFT_EMESSAGE);
 		break;
 	case WIRE_ASK:
 		idle_used(peer);
@@ -336,7 +354,7 @@ static int dispatch(struct weft *weft, struct rail *rail, const void *data, size
 		return rc;
 	len -= WIRE_HEAD_BYTES;
 	if (head.type == WIRE_HELLO)
-		return got_hello(weft, rail, payload, len);
+		return got_hello(weft, rail, &head, payload, len);
 	if (head.type == WIRE_FORGOTTEN)
 		return farewell_got(weft, payload, len);
 	peer = map_get_ptr(&weft->peer_by_slot, head.slot);

@@ -336,11 +336,18 @@ void idle_continue(struct weft_peer *peer)
 		heard_rested(peer);
 }
 
-bool idle_has_rested(struct weft_peer *peer)
+/* Only what it has let go of can it name; whoever gave us up says that it did (peer_send()). */
+bool idle_has_rested(struct weft_peer *peer, const struct wire_head *head)
 {
-	if (peer_state(peer) != PEER_CONNECTED || peer->rest == REST_NONE)
+	bool asleep = peer_state(peer) == PEER_ASLEEP;
+
+	if (!asleep && peer->rest == REST_NONE)
 		return false;
-	peer_haunt(peer); /* unless it has only lost us */
-	fall_asleep(peer);
+	if (head->token != peer->token && head->number)
+		return false;
+	if (!asleep) {
+		peer_haunt(peer); /* unless it has only lost us */
+		fall_asleep(peer);
+	}
 	return true;
 }

@@ -91,6 +91,9 @@ int peer_send(struct weft_peer *peer, uint8_t type, const void *payload, size_t 
 		return -EAGAIN;
 	if (numbered && !sequence_take(&peer->sent, &head.number))
 		return -EAGAIN;
+	/* Its token is that of the peer that let go of us last, if any: still remote_token. */
+	if (type == WIRE_HELLO)
+		head.number = farewell_owed(peer->weft, peer->id);
 	wire_put_head(&head, bytes);
 	rc = send_by_any(peer, bytes, sizeof(bytes), payload, len,
 			 numbered ? COOKIE_NUMBERED : COOKIE_PLAIN, head.number);

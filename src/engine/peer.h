@@ -85,8 +85,8 @@ void idle_continue(struct weft_peer *peer);
 void idle_refused(struct weft_peer *peer);
 /* A message to it may have left. True: it fell asleep with that. */
 bool idle_sent(struct weft_peer *peer);
-/* It says HELLO anew. True: because it fell asleep as we asked it; so it is asleep here too. */
-bool idle_has_rested(struct weft_peer *peer);
+/* It says HELLO anew, with this head. True: because it fell asleep; so it is asleep here too. */
+bool idle_has_rested(struct weft_peer *peer, const struct wire_head *head);
 
 /* --- path.c --- */
 /* Every rail of ours that works gets a destination, where one of theirs does. Fails where none
