@@ -233,10 +233,10 @@ bool path_failed(struct weft_peer *peer, uint32_t i, int reason)
 		   peer->pid, i, rail->limits.device, rail_explain(rail),
 		   peer->way->count - peer->paths_down, peer->way->count);
 	/* If it is the peer that is gone, the others need not find that out one after another. */
-	for (k = 0; k < peer->way->count; k++)
+	for (k = 0; k < peer->way->count && peer_state(peer) != PEER_DEAD; k++)
 		if (path_usable(peer, k) && !peer->paths[k].probing)
 			peer_ping(peer, k);
-	return true;
+	return peer_state(peer) != PEER_DEAD;
 }
 
 void path_unanswered(struct weft_peer *peer, uint32_t i, int reason)

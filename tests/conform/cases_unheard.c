@@ -83,6 +83,46 @@ static void rest_of_a_peer_that_lost_us(const struct conform *c)
 	area_close(&mem);
 }
 
+/* b loses a, which has said something since and asks to let go, and meets it anew: no sign that b
+ * has let go of it. */
+static void hello_of_a_peer_that_lost_us(const struct conform *c)
+{
+	struct weft_opts ours = net_opts(c), theirs = net_opts(c);
+	unsigned char of_a[WEFT_DESCRIPTOR_MAX];
+	size_t len = sizeof(of_a);
+	struct weft_remote *to_third;
+	struct weft_batch *batch;
+	struct weft_peer *peer;
+	struct weft *third;
+	struct area mem;
+	struct pair p;
+
+	theirs.devices = "down_after=20,down_us=50000";
+	pair_open_opts(&p, c, LEN, &ours, &theirs);
+	peer = weft_remote_peer(p.to_b);
+	area_open(&mem, LEN);
+	third = net_open(&p.net, NULL);
+	to_third = net_import(&p.net, p.a, net_register(third, &mem, WEFT_REMOTE_READ));
+	batch = post_many(&p);
+	until_by(drive(p.b), weft_remote_status(p.to_a) == -WEFT_EPEERGONE);
+	check_ok(weft_notify(peer, "?", 1));
+	drive(p.a);
+	check_ok(weft_notify(weft_remote_peer(to_third), "!", 1)); /* b was used before it */
+	p.a->idle_peers = 1;
+	engine_timer(p.a, 0);
+	until_by(drive(p.a), peer->rest == REST_ASKED);
+	check_ok(weft_remote_close(p.to_a));
+	check_ok(weft_export(p.region_a, of_a, &len));
+	check_ok(weft_import(p.b, of_a, len, &p.to_a));
+	until_by(drive(p.a), net_peer_info(peer).reason == -WEFT_EPEERGONE);
+	until(&p.net, weft_batch_quiesce(batch, 0) == 0);
+	check_meet_again(&p);
+	check_int(net_stats(p.b).messages_received, 0);
+	weft_batch_close(batch);
+	pair_close(&p);
+	area_close(&mem);
+}
+
 /* A message of a's goes with b's rail. Before b has given it up it cuts a off for another reason,
  * and a has nothing more to say. */
 static void loss_is_told_to_who_is_cut_off(const struct conform *c)
@@ -153,6 +193,8 @@ static void first_contact_given_up_and_made_again(const struct conform *c)
 
 const struct conform_case cases_unheard[] = {
 	{ "rest_of_a_peer_that_lost_us", rest_of_a_peer_that_lost_us, NEEDS_SCRIPT | ONLY_MANUAL },
+	{ "hello_of_a_peer_that_lost_us", hello_of_a_peer_that_lost_us,
+	  NEEDS_SCRIPT | ONLY_MANUAL },
 	{ "loss_is_told_to_who_is_cut_off", loss_is_told_to_who_is_cut_off,
 	  NEEDS_SCRIPT | ONLY_MANUAL },
 	{ "first_contact_given_up_and_made_again", first_contact_given_up_and_made_again,
