@@ -95,6 +95,7 @@ static void hello_of_a_peer_that_lost_us(const struct conform *c)
 	struct weft_peer *peer;
 	struct weft *third;
 	struct area mem;
+	uint64_t up_ns;
 	struct pair p;
 
 	theirs.devices = "down_after=20,down_us=50000";
@@ -104,7 +105,10 @@ static void hello_of_a_peer_that_lost_us(const struct conform *c)
 	third = net_open(&p.net, NULL);
 	to_third = net_import(&p.net, p.a, net_register(third, &mem, WEFT_REMOTE_READ));
 	batch = post_many(&p);
-	until_by(drive(p.b), weft_remote_status(p.to_a) == -WEFT_EPEERGONE);
+	until_by(drive(p.b), weft_remote_status(p.to_a) == -WEFT_EPEERGONE &&
+				     weft_batch_quiesce(batch, 0) == 0);
+	up_ns = clock_ns() + 100 * NSEC_PER_MSEC;
+	until_by(drive(p.b), clock_ns() > up_ns);
 	check_ok(weft_notify(peer, "?", 1));
 	drive(p.a);
 	check_ok(weft_notify(weft_remote_peer(to_third), "!", 1)); /* b was used before it */
@@ -115,7 +119,6 @@ static void hello_of_a_peer_that_lost_us(const struct conform *c)
 	check_ok(weft_export(p.region_a, of_a, &len));
 	check_ok(weft_import(p.b, of_a, len, &p.to_a));
 	until_by(drive(p.a), net_peer_info(peer).reason == -WEFT_EPEERGONE);
-	until(&p.net, weft_batch_quiesce(batch, 0) == 0);
 	check_meet_again(&p);
 	check_int(net_stats(p.b).messages_received, 0);
 	weft_batch_close(batch);
