@@ -85,7 +85,8 @@ def reference(tmp_path_factory):
     ("tcp", "grpc"),
     pytest.param("shm", "fabric", marks=pytest.mark.full),
     pytest.param("shm", "grpc", marks=pytest.mark.full),
-] + [(provider, control) for provider in PROVIDERS if CHOSEN for control in ("fabric", "grpc")])
+] + [pytest.param(provider, control, marks=pytest.mark.nightly if control == "grpc" else pytest.mark.full)
+     for provider in PROVIDERS if CHOSEN for control in ("fabric", "grpc")])
 def test_controls_and_providers_give_the_same_answers(reference, provider, control):
     folder, wanted = reference
     got = run_script(provider, control, folder)

@@ -33,7 +33,7 @@ def refuse(args, status=USAGE):
 
 
 def refuse_all(cases):
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(4) as pool:  # libraries of libfabric sleep when they are loaded
         wrong = [problem for problem in pool.map(refuse, cases) if problem]
     assert not wrong, "\n".join(wrong[:20]) + f"\n({len(wrong)} of {len(cases)})"
 
