@@ -237,7 +237,7 @@ struct weft_peer {
 	bool lost;        /* that has happened: the provider keeps them, and so its address */
 	struct farewell farewell; /* of a dead one */
 	uint64_t stuck_ns;        /* since when half its window is quarantined; 0: it is not */
-	/* When it is asked next whether it is there: path_await(), or something is quarantined. */
+	/* When it is asked next whether it is there, path_await(); 0: it is not. */
 	uint64_t ask_ns, ask_pause_ns;
 	_Atomic(void *) data;
 	struct sequence_out sent;

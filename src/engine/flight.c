@@ -50,6 +50,7 @@ static void detach(struct weft_peer *peer, struct flight *flight)
 static void detach_all(struct weft_peer *peer, struct transfer *transfer)
 {
 	struct flight *flight = transfer->flight;
+	bool first = !peer->quarantined;
 	struct list *link;
 
 	if (flight) {
@@ -65,8 +66,8 @@ static void detach_all(struct weft_peer *peer, struct transfer *transfer)
 	}
 	if (!peer->stuck_ns && flight_half_stuck(peer))
 		peer->stuck_ns = engine_now(peer->weft);
-	if (!peer->ask_ns) /* path_continue() begins to ask */
-		engine_timer(peer->weft, engine_now(peer->weft));
+	if (first && peer->way->provider->never_ends)
+		path_await(peer);
 }
 
 void transfer_end(struct transfer *transfer, int state, int error, int provider_error)

@@ -19,6 +19,8 @@
 
 #define PROBE_FIRST_NS (50 * NSEC_PER_MSEC)
 #define PROBE_LAST_NS  (2 * NSEC_PER_SEC) /* the pause doubles up to this */
+/* Timers go over all peers: those that are asked within this time are looked at together. */
+#define ASK_GRID_NS (16 * NSEC_PER_MSEC)
 #define ASK_LAST_NS                                                                  \
 	(30 * NSEC_PER_SEC) /* the same: each PING takes a receive of a stopped peer \
 			     */
@@ -275,16 +277,11 @@ static bool may_never_end(const struct weft_peer *peer)
 	return peer->quarantined && peer->way->provider->never_ends;
 }
 
-static void begin_asking(struct weft_peer *peer, uint64_t now_ns)
-{
-	peer->ask_pause_ns = PROBE_FIRST_NS;
-	peer->ask_ns = now_ns + PROBE_FIRST_NS;
-	engine_timer(peer->weft, peer->ask_ns);
-}
-
 void path_await(struct weft_peer *peer)
 {
-	begin_asking(peer, clock_ns());
+	peer->ask_pause_ns = PROBE_FIRST_NS;
+	peer->ask_ns = ((clock_ns() + PROBE_FIRST_NS) / ASK_GRID_NS + 1) * ASK_GRID_NS;
+	engine_timer(peer->weft, peer->ask_ns);
 }
 
 /*
@@ -296,11 +293,8 @@ static void ask(struct weft_peer *peer, uint64_t now_ns)
 {
 	uint32_t i;
 
-	if (!peer->ask_ns) {
-		if (may_never_end(peer))
-			begin_asking(peer, now_ns);
+	if (!peer->ask_ns)
 		return;
-	}
 	if (now_ns >= peer->ask_ns) {
 		if (!may_never_end(peer) && peer->rest != REST_ASKED && !peer->doubt.asked &&
 		    !remotes_await(peer)) {

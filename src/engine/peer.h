@@ -120,8 +120,8 @@ bool path_turned(const struct weft_peer *peer, uint32_t i, uint64_t posted_ns);
  */
 void path_lose(struct weft_peer *peer, uint32_t i, int reason);
 void path_answered(struct weft_peer *peer, uint32_t i); /* its PONG is here */
-/* The peer has been asked something: until the answer is here, it is asked now and then whether it
- * is there. */
+/* The peer has been asked something, or the first of its operations is quarantined: until the
+ * answer is here, or none is, it is asked now and then whether it is there. */
 void path_await(struct weft_peer *peer);
 /* Asks the paths that are down whether they work again, and peers that do not answer. */
 void path_continue(struct weft_peer *peer, uint64_t now_ns);
