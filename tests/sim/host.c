@@ -170,6 +170,12 @@ void host_open(struct host *host)
 	new_talks(host);
 }
 
+void host_silence(struct host *host)
+{
+	sim_note(host->sim, "h%u: is silent from here on", host->index);
+	engine_silence(host->weft);
+}
+
 void host_close(struct host *host)
 {
 	sim_note(host->sim, "h%u: closes", host->index);

@@ -50,6 +50,8 @@ static void freeze(struct host *host)
 
 static void restart(struct host *host)
 {
+	if (sim_chance(host->sim, 50))
+		host_silence(host);
 	host_close(host);
 	host_plan(host);
 	host_open(host);

@@ -168,6 +168,7 @@ void slot_check_mixed(struct sim *sim, const struct slot *slot, uint32_t len, ui
 
 void host_plan(struct host *host); /* chooses its script */
 void host_open(struct host *host);
+void host_silence(struct host *host); /* as if killed: its goodbyes fail */
 void host_close(struct host *host);
 void host_progress(struct host *host);
 /* A step of unregistering; at its end the host offers a new region. */
@@ -177,6 +178,11 @@ bool host_is_mute(const struct host *host); /* all of its rails broke */
 /* The remote of a host's region as it is now; NULL when there is none. */
 struct weft_remote *host_reach(struct host *host, uint32_t to);
 void host_close_old(struct host *host);
+
+/* --- silence.c ------------------------------------------------------------------------------- */
+
+/* No rail of it works any more. */
+void engine_silence(struct weft *weft);
 
 /* --- batch.c --------------------------------------------------------------------------------- */
 
