@@ -258,7 +258,7 @@ static uint64_t seeds_of_tier(void)
 
 	if (tier && !strcmp(tier, "nightly"))
 		return 20000;
-	return tier && !strcmp(tier, "full") && !SANITIZED ? 250 : 50;
+	return tier && !strcmp(tier, "full") && !SANITIZED ? 500 : 50;
 }
 
 static int usage(void)
