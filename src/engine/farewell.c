@@ -91,7 +91,25 @@ void farewell_say(struct weft_peer *peer)
 		say(peer, path_first(peer), clock_ns());
 }
 
-static struct weft_peer *find(const struct weft *weft, uint32_t slot)
+static bool by_slot(const struct weft_peer *peer, const void *slot)
+{
+	return peer->slot == *(const uint32_t *)slot;
+}
+
+static bool by_token(const struct weft_peer *peer, const void *token)
+{
+	return peer->token == *(const uint64_t *)token;
+}
+
+static bool by_id(const struct weft_peer *peer, const void *id)
+{
+	return memcmp(peer->id, id, WIRE_ID_BYTES) == 0;
+}
+
+/* The first that is owed a farewell and is meant by key. */
+static struct weft_peer *find(const struct weft *weft,
+			      bool (*is)(const struct weft_peer *peer, const void *key),
+			      const void *key)
 {
 	struct weft_peer *peer;
 	struct list *link;
@@ -101,7 +119,7 @@ static struct weft_peer *find(const struct weft *weft, uint32_t slot)
 	list_for_each(link, &weft->dead_peers)
 	{
 		peer = list_entry(link, struct weft_peer, link);
-		if (peer->slot == slot && peer->farewell.until_ns)
+		if (peer->farewell.until_ns && is(peer, key))
 			return peer;
 	}
 	return NULL;
@@ -109,7 +127,7 @@ static struct weft_peer *find(const struct weft *weft, uint32_t slot)
 
 bool farewell_answer(struct weft *weft, const struct rail *rail, const struct wire_head *head)
 {
-	struct weft_peer *peer = find(weft, head->slot);
+	struct weft_peer *peer = find(weft, by_slot, &head->slot);
 	uint64_t now_ns;
 
 	if (!peer || peer->token != head->token || rail->index < peer->way->first ||
@@ -129,37 +147,18 @@ bool farewell_answer(struct weft *weft, const struct rail *rail, const struct wi
 
 bool farewell_owed(const struct weft *weft, const uint8_t *id)
 {
-	const struct weft_peer *peer;
-	const struct list *link;
-
-	if (!weft->farewells)
-		return false;
-	list_for_each(link, &weft->dead_peers)
-	{
-		peer = list_entry(link, struct weft_peer, link);
-		if (peer->farewell.until_ns && memcmp(peer->id, id, WIRE_ID_BYTES) == 0)
-			return true;
-	}
-	return false;
+	return find(weft, by_id, id);
 }
 
 bool farewell_denies(struct weft *weft, uint64_t token)
 {
-	struct weft_peer *peer;
-	struct list *link;
+	struct weft_peer *peer = token ? find(weft, by_token, &token) : NULL;
 
-	if (!weft->farewells || !token)
+	if (!peer)
 		return false;
-	list_for_each(link, &weft->dead_peers)
-	{
-		peer = list_entry(link, struct weft_peer, link);
-		if (!peer->farewell.until_ns || peer->token != token)
-			continue;
-		farewell_settled(peer);
-		peer_release(peer);
-		return true;
-	}
-	return false;
+	farewell_settled(peer);
+	peer_release(peer);
+	return true;
 }
 
 int farewell_got(struct weft *weft, const void *payload, size_t len)
@@ -181,7 +180,7 @@ int farewell_got(struct weft *weft, const void *payload, size_t len)
 
 void farewell_sent(struct weft *weft, uint32_t slot, uint32_t path, int error)
 {
-	struct weft_peer *peer = find(weft, slot);
+	struct weft_peer *peer = find(weft, by_slot, &slot);
 
 	if (!peer || !error)
 		return;

@@ -75,8 +75,6 @@ static int send_by_any(struct weft_peer *peer, const void *head, size_t head_len
 		path = path_first(peer);
 		rc = send_by(peer, path, head, head_len, body, len, kind, number);
 	} while (rc == -WEFT_EPEERGONE && path_failed(peer, path, rc));
-	if (peer_state(peer) == PEER_DEAD) /* with the last path, and its outbox is gone */
-		return -WEFT_EPEERGONE;
 	return rc > 0 ? 0 : rc;
 }
 

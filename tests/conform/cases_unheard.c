@@ -50,6 +50,14 @@ static void check_meet_again(struct pair *p)
 	until(&p->net, net_stats(p->a).messages_received == before + 1);
 }
 
+/* Another peer of a's, used later than b. */
+static struct weft_remote *add_third(struct pair *p, struct weft **third, struct area *mem)
+{
+	area_open(mem, LEN);
+	*third = net_open(&p->net, NULL);
+	return net_import(&p->net, p->a, net_register(*third, mem, WEFT_REMOTE_READ));
+}
+
 /* a asks b to let go of each other; b loses a as it answers. Until the answer a says nothing. */
 static void rest_of_a_peer_that_lost_us(const struct conform *c)
 {
@@ -63,9 +71,7 @@ static void rest_of_a_peer_that_lost_us(const struct conform *c)
 	theirs.devices = "down_after=20,down_us=1000000,delay_us=100000";
 	pair_open_opts(&p, c, LEN, &ours, &theirs);
 	peer = weft_remote_peer(p.to_b);
-	area_open(&mem, LEN);
-	third = net_open(&p.net, NULL);
-	net_import(&p.net, p.a, net_register(third, &mem, WEFT_REMOTE_READ));
+	add_third(&p, &third, &mem);
 	batch = post_many(&p);
 	drive(p.b);          /* its port is down from here on, and it will be told late */
 	p.a->idle_peers = 1; /* not before: b was used longer ago than the third */
@@ -101,9 +107,7 @@ static void hello_of_a_peer_that_lost_us(const struct conform *c)
 	theirs.devices = "down_after=20,down_us=50000";
 	pair_open_opts(&p, c, LEN, &ours, &theirs);
 	peer = weft_remote_peer(p.to_b);
-	area_open(&mem, LEN);
-	third = net_open(&p.net, NULL);
-	to_third = net_import(&p.net, p.a, net_register(third, &mem, WEFT_REMOTE_READ));
+	to_third = add_third(&p, &third, &mem);
 	batch = post_many(&p);
 	until_by(drive(p.b), weft_remote_status(p.to_a) == -WEFT_EPEERGONE &&
 				     weft_batch_quiesce(batch, 0) == 0);
