@@ -223,6 +223,7 @@ struct weft_peer {
 	uint64_t token; /* what it must show */
 	uint32_t remote_slot;
 	uint64_t remote_token; /* what we show */
+	uint32_t newest_slot;  /* that it has shown, awake or before; WIRE_NO_SLOT: none */
 	_Atomic int state;
 	int reason;
 	bool gone_told, user_gone, by_user;

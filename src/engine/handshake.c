@@ -32,6 +32,23 @@ void peer_hello(struct weft_peer *peer)
 	peer_send_soon(peer, WIRE_HELLO, payload, len);
 }
 
+/* What HELLO and WELCOME show comes from before what is known: an engine gives its slots out in
+ * ascending order, and has given up the peer of this one. */
+static bool is_late(const struct weft_peer *peer, uint32_t slot)
+{
+	int32_t ahead = (int32_t)(slot - peer->newest_slot);
+
+	if (peer->newest_slot == WIRE_NO_SLOT)
+		return false;
+	return ahead < 0 || (ahead == 0 && peer->remote_slot == WIRE_NO_SLOT);
+}
+
+static void learn(struct weft_peer *peer, uint32_t slot, uint64_t token)
+{
+	peer->remote_slot = peer->newest_slot = slot;
+	peer->remote_token = token;
+}
+
 /* Its slot and token are known. */
 static void connected(struct weft_peer *peer)
 {
@@ -113,6 +130,8 @@ static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_h
 	uint32_t i;
 	int rc;
 
+	if (peer && is_late(peer, hello->slot))
+		return 0;
 	if (farewell_denies(weft, head->token))
 		return -WEFT_EPEERGONE;
 	if (peer && is_anew(peer, hello)) {
@@ -146,8 +165,7 @@ static int accept_peer(struct weft *weft, struct rail *rail, const struct wire_h
 	memcpy(welcome.id, weft->id, WIRE_ID_BYTES);
 	welcome.slot = peer->slot;
 	welcome.token = peer->token;
-	peer->remote_slot = hello->slot;
-	peer->remote_token = hello->token;
+	learn(peer, hello->slot, hello->token);
 	if (wire_put_welcome(&welcome, payload, &len) == 0)
 		peer_send_soon(peer, WIRE_WELCOME, payload, len);
 	connected(peer);
@@ -306,6 +324,8 @@ static int got_welcome(struct weft_peer *peer, const void *payload, size_t len)
 		return rc;
 	if (memcmp(welcome.id, peer->id, WIRE_ID_BYTES) != 0)
 		return -WEFT_EMESSAGE;
+	if (is_late(peer, welcome.slot))
+		return 0;
 	/* It has given up the peer whose HELLO we took, and what we said to that is lost. */
 	if (peer_state(peer) == PEER_CONNECTED &&
 	    (peer->remote_slot != welcome.slot || peer->remote_token != welcome.token)) {
@@ -313,8 +333,7 @@ static int got_welcome(struct weft_peer *peer, const void *payload, size_t len)
 		farewell_say(peer);
 		return 0;
 	}
-	peer->remote_slot = welcome.slot;
-	peer->remote_token = welcome.token;
+	learn(peer, welcome.slot, welcome.token);
 	connected(peer);
 	return 0;
 }

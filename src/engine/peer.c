@@ -180,6 +180,7 @@ int peer_new(struct weft *weft, const struct wire_descriptor *d, const struct wa
 	peer->host = d->host;
 	peer->pid = d->pid;
 	peer->pid_fd = -1;
+	peer->newest_slot = WIRE_NO_SLOT;
 	peer->fetches = d->fetches;
 	peer->direct = way_rail(weft, way, 0)->limits.direct && host_may_copy(d->pid);
 	peer->bell = way->provider->host_local && !way->provider->process_local;

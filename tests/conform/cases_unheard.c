@@ -163,39 +163,88 @@ static void loss_is_told_to_who_is_cut_off(const struct conform *c)
 	area_close(&p.mem_b);
 }
 
+/* Two that have not met, and what each is found by. */
+struct unmet {
+	struct pair p;
+	unsigned char of_a[WEFT_DESCRIPTOR_MAX], of_b[WEFT_DESCRIPTOR_MAX];
+	size_t len_a, len_b;
+};
+
+static void unmet_open(struct unmet *u, const struct conform *c, const struct weft_opts *a,
+		       const struct weft_opts *b)
+{
+	struct pair *p = &u->p;
+
+	*u = (struct unmet){ .p.net.conform = c,
+			     .len_a = sizeof(u->of_a),
+			     .len_b = sizeof(u->of_b) };
+	p->a = net_open(&p->net, a);
+	p->b = net_open(&p->net, b);
+	area_open(&p->mem_a, LEN);
+	area_open(&p->mem_b, LEN);
+	p->region_a = net_register(p->a, &p->mem_a, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE);
+	p->region_b = net_register(p->b, &p->mem_b, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE);
+	check_ok(weft_export(p->region_a, u->of_a, &u->len_a));
+	check_ok(weft_export(p->region_b, u->of_b, &u->len_b));
+}
+
+static void unmet_close(struct unmet *u)
+{
+	net_end(&u->p.net);
+	area_close(&u->p.mem_a);
+	area_close(&u->p.mem_b);
+}
+
 /* Both say HELLO. a gives up before b has taken its HELLO, and meets b again by b's: what b said to
  * the first of the two is lost. */
 static void first_contact_given_up_and_made_again(const struct conform *c)
 {
-	unsigned char of_a[WEFT_DESCRIPTOR_MAX], of_b[WEFT_DESCRIPTOR_MAX];
-	size_t len_a = sizeof(of_a), len_b = sizeof(of_b);
 	struct weft_opts ours = net_opts(c);
 	struct weft_remote *first, *to_a;
-	struct pair p = { .net.conform = c };
+	struct unmet u;
+	struct pair *p = &u.p;
 
 	ours.connect_timeout_ns = NSEC_PER_MSEC;
-	p.a = net_open(&p.net, &ours);
-	p.b = net_open(&p.net, NULL);
-	area_open(&p.mem_a, LEN);
-	area_open(&p.mem_b, LEN);
-	p.region_a = net_register(p.a, &p.mem_a, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE);
-	p.region_b = net_register(p.b, &p.mem_b, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE);
-	check_ok(weft_export(p.region_a, of_a, &len_a));
-	check_ok(weft_export(p.region_b, of_b, &len_b));
-	check_ok(weft_import(p.a, of_b, len_b, &first));
-	until_by(drive(p.a), weft_remote_status(first) == -WEFT_EDEADLINE);
-	check_ok(weft_import(p.b, of_a, len_a, &to_a));
-	until_by(drive(p.b), net_peer_info(weft_remote_peer(to_a)).connected);
+	unmet_open(&u, c, &ours, NULL);
+	check_ok(weft_import(p->a, u.of_b, u.len_b, &first));
+	until_by(drive(p->a), weft_remote_status(first) == -WEFT_EDEADLINE);
+	check_ok(weft_import(p->b, u.of_a, u.len_a, &to_a));
+	until_by(drive(p->b), net_peer_info(weft_remote_peer(to_a)).connected);
 	check_ok(weft_notify(weft_remote_peer(to_a), "?", 1));
-	until(&p.net, weft_remote_status(to_a) == -WEFT_EPEERGONE);
-	check_int(net_stats(p.a).messages_received, 0);
-	check_int(net_stats(p.b).peers_gone, 1);
-	p.to_a = to_a;
-	check_meet_again(&p);
+	until(&p->net, weft_remote_status(to_a) == -WEFT_EPEERGONE);
+	check_int(net_stats(p->a).messages_received, 0);
+	check_int(net_stats(p->b).peers_gone, 1);
+	p->to_a = to_a;
+	check_meet_again(p);
 	check_ok(weft_remote_close(first));
-	net_end(&p.net);
-	area_close(&p.mem_a);
-	area_close(&p.mem_b);
+	unmet_close(&u);
+}
+
+/* b's HELLO is slow. b gives up and says it again by another rail, and the second overtakes it. */
+static void late_hello_of_who_is_met(const struct conform *c)
+{
+	struct weft_opts ours = net_opts(c), theirs = net_opts(c);
+	struct weft_remote *first;
+	struct weft_peer *peer;
+	struct unmet u;
+	struct pair *p = &u.p;
+
+	ours.rails = theirs.rails = 2;
+	theirs.devices = "delay_us=100000,down_after=1,down_us=200000;";
+	theirs.connect_timeout_ns = NSEC_PER_MSEC;
+	unmet_open(&u, c, &ours, &theirs);
+	check_ok(weft_import(p->b, u.of_a, u.len_a, &first));
+	until_by(drive(p->b), weft_remote_status(first) == -WEFT_EDEADLINE);
+	p->b->connect_timeout_ns = CONFORM_CONNECT_NS;
+	p->to_a = net_import(&p->net, p->b, p->region_a);
+	peer = weft_remote_peer(p->to_a);
+	net_run(&p->net, 400 * NSEC_PER_MSEC);
+	check_int(net_stats(p->a).peers_gone, 0);
+	net_notify(&p->net, peer, "?", 1);
+	until(&p->net, net_stats(p->a).messages_received == 1);
+	check_int(net_peer_info(peer).reason, 0);
+	check_ok(weft_remote_close(first));
+	unmet_close(&u);
 }
 
 const struct conform_case cases_unheard[] = {
@@ -206,5 +255,6 @@ const struct conform_case cases_unheard[] = {
 	  NEEDS_SCRIPT | ONLY_MANUAL },
 	{ "first_contact_given_up_and_made_again", first_contact_given_up_and_made_again,
 	  NEEDS_SCRIPT | ONLY_MANUAL },
+	{ "late_hello_of_who_is_met", late_hello_of_who_is_met, NEEDS_SCRIPT | ONLY_MANUAL },
 	{ 0 },
 };
