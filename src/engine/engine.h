@@ -335,8 +335,9 @@ struct weft {
 	_Atomic uint32_t waiters;
 	_Atomic bool fd_used;
 	int wake_fd, event_fd, bell_fd;
-	uint64_t now_ns; /* read lately */
-	bool timed;      /* in this round: see engine_now() */
+	uint64_t now_ns;     /* read lately */
+	bool timed;          /* in this round: see engine_now() */
+	uint64_t drained_ns; /* when all that had ended was last known */
 	uint64_t awake_ns, awake_until_ns;
 	_Atomic uint64_t refused;
 	_Atomic uint64_t reserved; /* transfers of batches on their way to the owner or active */

@@ -320,13 +320,14 @@ static uint32_t window(const struct weft_peer *peer)
 
 /*
  * A peer whose hanging operations use up half its window gets nothing more posted. They hang when
- * that has lasted for a while: those of a large transfer that was just cancelled end soon.
+ * that has lasted for a while: those of a large transfer that was just cancelled end soon. Their
+ * ends may be there and not polled yet when the caller makes no progress for as long.
  */
 static bool stuck(struct weft *weft, const struct weft_peer *peer)
 {
 	if (!peer->stuck_ns)
 		return false;
-	if (engine_now(weft) >= peer->stuck_ns + STUCK_NS)
+	if (weft->drained_ns >= peer->stuck_ns + STUCK_NS)
 		return true;
 	engine_timer(weft, peer->stuck_ns + STUCK_NS);
 	return false;

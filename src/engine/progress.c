@@ -200,7 +200,9 @@ int engine_step(struct weft *weft, bool all_rails)
 	n += stage_poll(weft);
 	if (!list_empty(&weft->ready))
 		flight_pump(weft);
-	if (n == 0 || weft->timed || weft->steps % TIMER_STEPS == 0)
+	if (n == 0 || weft->steps % TIMER_STEPS == 0)
+		weft->drained_ns = engine_now(weft);
+	if (weft->timed)
 		run_timers(weft);
 	if (!list_empty(&weft->ended))
 		batch_run_callbacks(weft);

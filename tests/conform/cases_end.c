@@ -184,6 +184,26 @@ static void stuck_peer_is_bounded(const struct conform *c)
 	frozen_close(&f);
 }
 
+/* All that hung has ended while the caller was away. */
+static void who_was_away_finds_nobody_stuck(const struct conform *c)
+{
+	struct weft_opts opts = net_opts(c);
+	struct weft_batch *batch;
+	struct frozen f;
+
+	opts.peer_window = 32;
+	frozen_open(&f, c, LEN, true, &opts);
+	batch = net_batch(f.a, 32);
+	frozen_fill(&f, batch, false, 32, 64);
+	check_ok(weft_submit(batch, NSEC_PER_MSEC));
+	until(&f.net, net_stats(f.a).quarantined == 32);
+	usleep(2 * FROZEN_DELAY_NS / NSEC_PER_USEC);
+	check_ok(net_move(&f.net, f.a, &(struct move){ false, f.region, 0, f.remote, 0, 64, 0, 0 },
+			  CONFORM_LIMIT_NS));
+	weft_batch_close(batch);
+	frozen_close(&f);
+}
+
 static void cancel_answers_at_once(const struct conform *c, bool read)
 {
 	struct weft_batch *batch;
@@ -422,5 +442,7 @@ const struct conform_case cases_end[] = {
 	{ "close_with_work_in_flight", close_with_work_in_flight, 0 },
 	{ "close_in_mid_stream", close_in_mid_stream, 0 },
 	{ "goodbye_ends_transfers", goodbye_ends_transfers, 0 },
+	{ "who_was_away_finds_nobody_stuck", who_was_away_finds_nobody_stuck,
+	  NEEDS_SCRIPT | ONLY_MANUAL },
 	{ 0 },
 };
