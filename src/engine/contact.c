@@ -17,21 +17,33 @@
 #define LEAVE_NS     (50 * NSEC_PER_MSEC) /* to the other side, while nobody here needs it */
 #define TURN_NS      (5 * NSEC_PER_MSEC)  /* to the engine whose id is smaller */
 #define AGAIN_NS     (200 * NSEC_PER_MSEC)
-#define AGAIN_SHIFTS 4u /* up to 3.2 s */
+#define ANEW_NS      (500 * NSEC_PER_MSEC)
+#define AGAIN_SHIFTS 4u /* up to 3.2 s, 8 s */
+
+/* How long the first answer is waited for; 0: a HELLO is not lost in silence. */
+static uint64_t again_ns(const struct provider *provider)
+{
+	return provider->contact_in_turn ? AGAIN_NS : provider->contact_anew ? ANEW_NS : 0;
+}
 
 static void say_hello(struct weft_peer *peer, uint64_t now_ns)
 {
 	uint32_t shift = peer->hellos < AGAIN_SHIFTS ? peer->hellos : AGAIN_SHIFTS;
+	const struct provider *provider = peer->way->provider;
 
 	peer->hello_ns = UINT64_MAX;
 	if (peer->probe_len)
 		engine_timer(peer->weft, now_ns + PEER_PROBE_NS);
-	if (peer->way->provider->contact_in_turn) {
-		peer->hello_ns = now_ns + (AGAIN_NS << shift);
+	if (again_ns(provider)) {
+		peer->hello_ns = now_ns + (again_ns(provider) << shift);
 		engine_timer(peer->weft, peer->hello_ns);
 	}
 	/* What has not left yet is not lost. */
 	if (peer->hellos && (peer->sends || peer_hello_waits(peer)))
+		return;
+	if (peer->hellos && provider->contact_anew)
+		path_renew(peer, path_first(peer));
+	if (peer_state(peer) == PEER_DEAD)
 		return;
 	if (!peer->hellos++)
 		peer->said_ns = now_ns;

@@ -140,6 +140,20 @@ void path_redirect(struct weft_peer *peer, uint32_t i)
 	connect_path(peer, i, peer->address, path->far + 1u);
 }
 
+void path_renew(struct weft_peer *peer, uint32_t i)
+{
+	struct rail *rail = way_rail(peer->weft, peer->way, i);
+	struct path *path = &peer->paths[i];
+	int rc;
+
+	if (!peer->address || !path->has_dest || rail->broken)
+		return;
+	rail->ops->forget(rail->port, path->dest, FORGET_GONE);
+	rc = connect_path(peer, i, peer->address, path->far);
+	if (rc)
+		peer_fail(peer, rc);
+}
+
 /* What is under way to the old end may not have ended: its destination stays with the port. */
 static void turn(struct weft_peer *peer, uint32_t i)
 {

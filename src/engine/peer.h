@@ -114,6 +114,9 @@ void path_turn(struct weft_peer *peer, uint32_t far);
 /* The same of one that is given up, and does not answer there: to the next, whether or not that
  * works. */
 void path_redirect(struct weft_peer *peer, uint32_t i);
+/* The provider forgets what it knows of the peer on path i, by which all that was sent has left. It
+ * may fail the peer. */
+void path_renew(struct weft_peer *peer, uint32_t i);
 /* What was posted on path i then went to an end that is no more, and may go again. */
 bool path_turned(const struct weft_peer *peer, uint32_t i, uint64_t posted_ns);
 /* It is no more: the rail at one of its ends broke. Who is left without a path is not failed here.

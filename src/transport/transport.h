@@ -74,7 +74,8 @@ struct provider {
 				 */
 	bool socket_address;    /* peers' addresses are those of TCP listeners */
 	bool contact_in_turn; /* connections that two open to each other at once may both be lost */
-	bool direct;          /* OP_DIRECT, before libfabric 1.18 */
+	bool contact_anew; /* a first message may be taken for an old one and dropped: contact.c */
+	bool direct;       /* OP_DIRECT, before libfabric 1.18 */
 	uint32_t message_max; /* larger ones are sent in parts; 0: PORT_MESSAGE_MAX */
 	bool segments;     /* operations of several segments were tried: its rma_iov_limit counts */
 	bool has_wait_fd;  /* the completion queue offers a descriptor to sleep on */
