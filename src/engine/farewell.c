@@ -150,6 +150,16 @@ bool farewell_owed(const struct weft *weft, const uint8_t *id)
 	return find(weft, by_id, id);
 }
 
+void farewell_over(struct weft *weft, const uint8_t *id)
+{
+	struct weft_peer *peer;
+
+	while ((peer = find(weft, by_id, id))) {
+		farewell_settled(peer);
+		peer_release(peer);
+	}
+}
+
 bool farewell_denies(struct weft *weft, uint64_t token)
 {
 	struct weft_peer *peer = token ? find(weft, by_token, &token) : NULL;

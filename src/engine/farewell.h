@@ -32,6 +32,8 @@ void farewell_settled(struct weft_peer *peer);
 bool farewell_answer(struct weft *weft, const struct rail *rail, const struct wire_head *head);
 /* Whether an engine of this id was given up and may not know it. */
 bool farewell_owed(const struct weft *weft, const uint8_t *id);
+/* The engine of this id knows all that were given up. May release them. */
+void farewell_over(struct weft *weft, const uint8_t *id);
 /* A HELLO says that its sender and our peer of this token let go of each other. True: ours had been
  * given up instead, and its sender is told so by the caller. May release that peer. */
 bool farewell_denies(struct weft *weft, uint64_t token);

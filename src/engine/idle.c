@@ -202,6 +202,7 @@ static void fall_asleep(struct weft_peer *peer)
 
 	engine_log(weft, WEFT_LOG_INFO, "peer %u (pid %u, %s) is let go: idle", peer->slot,
 		   peer->pid, peer->way->provider->name);
+	farewell_over(weft, peer->id); /* who has agreed knows this peer, and none before it */
 	idle_leave(peer);
 	list_del(&peer->ready);
 	map_del(&weft->peer_by_slot, peer->slot, NULL);

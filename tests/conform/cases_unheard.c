@@ -130,6 +130,41 @@ static void hello_of_a_peer_that_lost_us(const struct conform *c)
 	area_close(&mem);
 }
 
+/* b lost a once, and they have met again and let go of each other since. b keeps no handle, and
+ * meets a anew: that it lost a is over. */
+static void hello_long_after_a_loss(const struct conform *c)
+{
+	struct weft_opts ours = net_opts(c), theirs = net_opts(c);
+	struct weft_remote *to_third;
+	struct weft_batch *batch;
+	struct weft *third;
+	struct area mem;
+	struct pair p;
+
+	theirs.devices = "down_after=20,down_us=50000";
+	pair_open_opts(&p, c, LEN, &ours, &theirs);
+	to_third = add_third(&p, &third, &mem);
+	batch = post_many(&p);
+	until(&p.net,
+	      weft_remote_status(p.to_a) == -WEFT_EPEERGONE && weft_batch_quiesce(batch, 0) == 0);
+	net_run(&p.net, 100 * NSEC_PER_MSEC);
+	weft_batch_close(batch);
+	check_ok(weft_remote_close(p.to_a));
+	net_notify(&p.net, weft_remote_peer(p.to_b), "?", 1);
+	until(&p.net, weft_remote_status(p.to_b) == -WEFT_EPEERGONE);
+	check_ok(weft_remote_close(p.to_b));
+	p.to_b = net_import(&p.net, p.a, p.region_b);
+	net_notify(&p.net, weft_remote_peer(to_third), "!", 1); /* b was used before it */
+	p.a->idle_peers = 1;
+	engine_timer(p.a, 0);
+	until(&p.net, net_stats(p.a).peers_asleep == 1 && net_stats(p.b).peers == 0);
+	p.to_a = net_import(&p.net, p.b, p.region_a);
+	check_ok(weft_remote_status(p.to_b));
+	check_int(net_stats(p.a).peers_gone, 1);
+	pair_close(&p);
+	area_close(&mem);
+}
+
 /* A message of a's goes with b's rail. Before b has given it up it cuts a off for another reason,
  * and a has nothing more to say. */
 static void loss_is_told_to_who_is_cut_off(const struct conform *c)
@@ -251,6 +286,7 @@ const struct conform_case cases_unheard[] = {
 	{ "rest_of_a_peer_that_lost_us", rest_of_a_peer_that_lost_us, NEEDS_SCRIPT | ONLY_MANUAL },
 	{ "hello_of_a_peer_that_lost_us", hello_of_a_peer_that_lost_us,
 	  NEEDS_SCRIPT | ONLY_MANUAL },
+	{ "hello_long_after_a_loss", hello_long_after_a_loss, NEEDS_SCRIPT | ONLY_MANUAL },
 	{ "loss_is_told_to_who_is_cut_off", loss_is_told_to_who_is_cut_off,
 	  NEEDS_SCRIPT | ONLY_MANUAL },
 	{ "first_contact_given_up_and_made_again", first_contact_given_up_and_made_again,
