@@ -175,7 +175,7 @@ static void forget_everything(struct weft_peer *peer)
 		holding_drop(list_entry(link, struct holding, peer_link));
 	peer_drop_outbox(peer);
 	peer_unwatch(peer);
-	peer_forget_rails(peer, FORGET_GONE);
+	peer_forget_rails(peer, FORGET_RESTS);
 	latency_keep(peer);
 	mem_free(peer->latency);
 	peer->latency = NULL;

@@ -49,6 +49,15 @@ void weft_test_close_apart(struct weft *weft)
 		weft->rails[i].close_apart = true;
 }
 
+void weft_test_rest(struct weft *weft, uint64_t rest_ns)
+{
+	uint32_t i;
+
+	for (i = 0; i < weft->rail_count; i++)
+		if (weft->rails[i].ops == &transport_fabric)
+			transport_test_rest(weft->rails[i].port, rest_ns);
+}
+
 const struct provider *weft_test_provider(const struct weft_peer *peer)
 {
 	return peer->way->provider;

@@ -16,6 +16,9 @@ void weft_test_break(struct weft *weft, uint32_t rail);
 /* Rails that break are closed by a thread, as those are whose provider may wait. Before any does.
  */
 void weft_test_close_apart(struct weft *weft);
+/* Rails that are not loop's keep addresses of peers that were let go so long. Manual mode, or
+ * before any was. */
+void weft_test_rest(struct weft *weft, uint64_t rest_ns);
 /* The provider's row of the way to a peer. */
 const struct provider *weft_test_provider(const struct weft_peer *peer);
 

@@ -228,11 +228,14 @@ static int fabric_open(struct port **ret, const struct port_opts *opts)
 	port->log = opts->log;
 	port->log_ctx = opts->log_ctx;
 	port->log_level = opts->log_level;
+	port->rest_ns = FABRIC_REST_NS;
 	if (getrandom(&port->next_key, sizeof(port->next_key), 0) != sizeof(port->next_key))
 		port->next_key = (uintptr_t)port;
 	rc = map_init(&port->newest, SIZE_MAX);
 	if (!rc)
 		rc = map_init(&port->users, SIZE_MAX);
+	if (!rc)
+		rc = map_init(&port->resting, SIZE_MAX);
 	if (rc) {
 		free(port);
 		return err_set(rc, "out of memory");
@@ -276,6 +279,8 @@ free_info:
 free_port:
 	map_fini(&port->newest);
 	map_fini(&port->users);
+	map_fini(&port->resting);
+	free(port->rests);
 	free(port);
 	return rc;
 }
@@ -298,6 +303,8 @@ static void destroy(struct port *port)
 	free(port->sockets);
 	map_fini(&port->newest);
 	map_fini(&port->users);
+	map_fini(&port->resting);
+	free(port->rests);
 	free(port);
 }
 

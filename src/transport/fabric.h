@@ -12,6 +12,7 @@
 #include <rdma/fi_errno.h>
 #include <rdma/fi_rma.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "transport/transport.h"
 
@@ -46,6 +47,8 @@ struct fabric_slot {
 
 /* Addresses of peers that live and are not talked to at present, at most. */
 #define FABRIC_KEPT_MAX 64u
+/* How long addresses stay of peers that were let go: see fabric_rest.c. */
+#define FABRIC_REST_NS (10 * NSEC_PER_SEC)
 
 /* Several operations that went as one; ctx first, so that a completion's context leads back to it.
  */
@@ -54,6 +57,12 @@ struct fabric_joint {
 	uint32_t count;
 	struct op_ctx *members[FABRIC_JOINT_MAX];
 	struct fabric_joint *next; /* free list */
+};
+
+/* See fabric_rest.c. */
+struct fabric_rest {
+	fi_addr_t dest;
+	uint64_t until_ns;
 };
 
 struct port {
@@ -88,10 +97,14 @@ struct port {
 	bool breaks;        /* the next poll tells it: transport_test_break() */
 	uint32_t addresses; /* inserted */
 	uint32_t held;      /* of them, those not removed */
-	struct map newest;  /* see fabric_av.c, as for the next three */
+	struct map newest;  /* see fabric_av.c, as for the next three  */
 	struct map users;   /* destination: connects that were not forgotten */
 	fi_addr_t kept[FABRIC_KEPT_MAX];
 	uint32_t kept_count;
+	struct fabric_rest *rests; /* rests_size, of which from rests_head on: the oldest first */
+	uint32_t rests_size, rests_head, rests_count;
+	uint64_t rest_ns;               /* how long they stay */
+	struct map resting;             /* destination: until_ns of its last rest */
 	size_t inject;                  /* messages up to this size are injected */
 	bool emulated;                  /* port_limits.emulated */
 	bool keeps_pins;                /* port_limits.keeps_pins */
@@ -187,6 +200,12 @@ void fabric_sockets_look(struct port *port);
 
 int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *ret_dest);
 void fabric_forget(struct port *port, uint64_t dest, enum port_forget why);
+/* Takes a destination that nobody has out of the address vector. */
+void fabric_remove(struct port *port, fi_addr_t dest);
+/* The same after a while, unless it is in use again by then; where there is no memory, at once. */
+void fabric_rest(struct port *port, fi_addr_t dest);
+void fabric_rest_end(struct port *port, fi_addr_t dest);
+void fabric_rest_expire(struct port *port);
 uint32_t fabric_addresses(const struct port *port);
 
 /* Who does what, into the port; its endpoint is enabled. */

@@ -83,27 +83,32 @@ static bool users_drop(struct port *port, fi_addr_t dest)
 	return true;
 }
 
-static void remove_address(struct port *port, fi_addr_t dest)
+void fabric_remove(struct port *port, fi_addr_t dest)
 {
 	if (newest_forget(port, dest) && fi_av_remove(port->av, &dest, 1, 0) == 0)
 		port->held--;
 }
 
-/* The newest comes last; one that is in use again is not there any more. */
+/* The newest comes last. */
 static void keep_address(struct port *port, fi_addr_t dest)
 {
-	uint64_t users;
+	if (port->kept_count == FABRIC_KEPT_MAX) {
+		fabric_remove(port, port->kept[0]);
+		memmove(port->kept, port->kept + 1, --port->kept_count * sizeof(port->kept[0]));
+	}
+	port->kept[port->kept_count++] = dest;
+}
+
+/* It is in use again. */
+static void unkeep_address(struct port *port, fi_addr_t dest)
+{
 	uint32_t i, n = 0;
 
 	for (i = 0; i < port->kept_count; i++)
-		if (port->kept[i] != dest && !map_get(&port->users, port->kept[i], &users))
+		if (port->kept[i] != dest)
 			port->kept[n++] = port->kept[i];
-	if (n == FABRIC_KEPT_MAX) {
-		remove_address(port, port->kept[0]);
-		memmove(port->kept, port->kept + 1, --n * sizeof(port->kept[0]));
-	}
-	port->kept[n++] = dest;
 	port->kept_count = n;
+	fabric_rest_end(port, dest);
 }
 
 int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *ret_dest)
@@ -138,6 +143,7 @@ int fabric_connect(struct port *port, const void *addr, size_t len, uint64_t *re
 	rc = users_add(port, dest);
 	if (rc)
 		return err_set(rc, "out of memory for the peer's address");
+	unkeep_address(port, dest);
 	port->addresses++;
 	port->held += !newest_is(port, addr, len, dest);
 	newest_note(port, addr, len, dest);
@@ -174,10 +180,12 @@ void fabric_forget(struct port *port, uint64_t dest, enum port_forget why)
 	 * walked at each poll, and crashes there (1.17 and 2.1). */
 	if (port->emulated || !users_drop(port, addr))
 		return;
-	if (port->provider->emulates && (why == FORGET_LIVES || why == FORGET_UNMET))
+	if (port->provider->emulates && why == FORGET_RESTS)
+		fabric_rest(port, addr);
+	else if (port->provider->emulates && (why == FORGET_LIVES || why == FORGET_UNMET))
 		keep_address(port, addr);
 	else
-		remove_address(port, addr);
+		fabric_remove(port, addr);
 }
 
 uint32_t fabric_addresses(const struct port *port)

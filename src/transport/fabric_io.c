@@ -341,6 +341,8 @@ int fabric_poll(struct port *port, struct event *events)
 		drain_eq(port);
 	if (port->sockets_ns)
 		fabric_sockets_look(port);
+	if (port->rests_count) /* before what has come for those that have come back */
+		fabric_rest_expire(port);
 	forget_errno();
 	rc = fi_cq_read(port->cq, entries, room);
 	if (rc == -FI_EAGAIN)

@@ -25,6 +25,7 @@ enum port_forget {
 	FORGET_GONE,
 	FORGET_DEAD,  /* its process has ended: what it left behind may be removed */
 	FORGET_UNMET, /* it has not answered: it may still look for what we sent it */
+	FORGET_RESTS, /* both sides have let go of it, and it may be met again where it is */
 	FORGET_LIVES, /* it was given up, or gave us up, and may be met again where it is */
 };
 
@@ -276,6 +277,8 @@ extern const struct transport transport_loop;
 
 /* For tests: a port of transport_fabric breaks with its next poll. */
 void transport_test_break(struct port *port);
+/* The same: how long it keeps addresses that rest. */
+void transport_test_rest(struct port *port, uint64_t rest_ns);
 
 /* All rows, by rank; ends with name NULL. */
 extern const struct provider providers[];

@@ -2,6 +2,7 @@
 /* weft_opts.idle_peers: who is let go while idle comes back unnoticed, and keeps no right. */
 #include <string.h>
 
+#include "engine/testing.h"
 #include "net.h"
 
 #define LEN   4096u
@@ -138,6 +139,42 @@ static void both_sides_let_go(const struct conform *c)
 			until(&crowd.net, awake(&crowd, i) <= 1);
 	}
 	crowd_close(&crowd);
+}
+
+/* 0 and the others let go of each other, remove each other's addresses at once or after a second,
+ * and meet again when one side, or both, have done so. */
+static void meet_when_addresses_went(const struct conform *c, uint64_t rest_ns, uint64_t other_ns,
+				     uint64_t after_ns)
+{
+	struct crowd crowd;
+
+	crowd_open(&crowd, c, 1, 1);
+	for (int i = 0; i < MANY; i++)
+		weft_test_rest(crowd.engines[i], i ? other_ns : rest_ns);
+	crowd_import(&crowd, 0, 1);
+	crowd_import(&crowd, 0, 2);
+	write_to(&crowd, 0, 1, 1);
+	write_to(&crowd, 0, 2, 2);
+	until(&crowd.net, !lets_go(c) || awake(&crowd, 0) == 1);
+	net_run(&crowd.net, after_ns);
+	write_to(&crowd, 0, 1, 3);
+	write_to(&crowd, 0, 1, 4);
+	crowd_close(&crowd);
+}
+
+static void addresses_go_on_both_sides(const struct conform *c)
+{
+	meet_when_addresses_went(c, 0, 0, 100 * NSEC_PER_MSEC);
+}
+
+static void addresses_go_here_first(const struct conform *c)
+{
+	meet_when_addresses_went(c, 0, NSEC_PER_SEC, 100 * NSEC_PER_MSEC);
+}
+
+static void addresses_go_there_first(const struct conform *c)
+{
+	meet_when_addresses_went(c, NSEC_PER_SEC, 0, 100 * NSEC_PER_MSEC);
 }
 
 /* Messages find their way to and from peers that were let go, each once. */
@@ -282,6 +319,9 @@ static void idle_peers_that_end(const struct conform *c)
 const struct conform_case cases_idle[] = {
 	{ "idle_peers_come_back", idle_peers_come_back, 0 },
 	{ "both_sides_let_go", both_sides_let_go, 0 },
+	{ "addresses_go_on_both_sides", addresses_go_on_both_sides, 0 },
+	{ "addresses_go_here_first", addresses_go_here_first, 0 },
+	{ "addresses_go_there_first", addresses_go_there_first, 0 },
 	{ "messages_wake_idle_peers", messages_wake_idle_peers, 0 },
 	{ "idle_peers_hold_nothing", idle_peers_hold_nothing, 0 },
 	{ "busy_peers_stay", busy_peers_stay, NEEDS_SCRIPT },
