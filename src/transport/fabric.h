@@ -97,7 +97,7 @@ struct port {
 	bool breaks;        /* the next poll tells it: transport_test_break() */
 	uint32_t addresses; /* inserted */
 	uint32_t held;      /* of them, those not removed */
-	struct map newest;  /* see fabric_av.c, as for the next three  */
+	struct map newest;  /* see fabric_av.c, as for the next three */
 	struct map users;   /* destination: connects that were not forgotten */
 	fi_addr_t kept[FABRIC_KEPT_MAX];
 	uint32_t kept_count;
