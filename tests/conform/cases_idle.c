@@ -319,9 +319,9 @@ static void idle_peers_that_end(const struct conform *c)
 const struct conform_case cases_idle[] = {
 	{ "idle_peers_come_back", idle_peers_come_back, 0 },
 	{ "both_sides_let_go", both_sides_let_go, 0 },
-	{ "addresses_go_on_both_sides", addresses_go_on_both_sides, 0 },
-	{ "addresses_go_here_first", addresses_go_here_first, 0 },
-	{ "addresses_go_there_first", addresses_go_there_first, 0 },
+	{ "addresses_go_on_both_sides", addresses_go_on_both_sides, NEEDS_NIC },
+	{ "addresses_go_here_first", addresses_go_here_first, NEEDS_NIC },
+	{ "addresses_go_there_first", addresses_go_there_first, NEEDS_NIC },
 	{ "messages_wake_idle_peers", messages_wake_idle_peers, 0 },
 	{ "idle_peers_hold_nothing", idle_peers_hold_nothing, 0 },
 	{ "busy_peers_stay", busy_peers_stay, NEEDS_SCRIPT },
