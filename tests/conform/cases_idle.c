@@ -143,8 +143,7 @@ static void both_sides_let_go(const struct conform *c)
 
 /* 0 and the others let go of each other, remove each other's addresses at once or after a second,
  * and meet again when one side, or both, have done so. */
-static void meet_when_addresses_went(const struct conform *c, uint64_t rest_ns, uint64_t other_ns,
-				     uint64_t after_ns)
+static void meet_when_addresses_went(const struct conform *c, uint64_t rest_ns, uint64_t other_ns)
 {
 	struct crowd crowd;
 
@@ -156,7 +155,7 @@ static void meet_when_addresses_went(const struct conform *c, uint64_t rest_ns, 
 	write_to(&crowd, 0, 1, 1);
 	write_to(&crowd, 0, 2, 2);
 	until(&crowd.net, !lets_go(c) || awake(&crowd, 0) == 1);
-	net_run(&crowd.net, after_ns);
+	net_run(&crowd.net, 100 * NSEC_PER_MSEC);
 	write_to(&crowd, 0, 1, 3);
 	write_to(&crowd, 0, 1, 4);
 	crowd_close(&crowd);
@@ -164,17 +163,17 @@ static void meet_when_addresses_went(const struct conform *c, uint64_t rest_ns, 
 
 static void addresses_go_on_both_sides(const struct conform *c)
 {
-	meet_when_addresses_went(c, 0, 0, 100 * NSEC_PER_MSEC);
+	meet_when_addresses_went(c, 0, 0);
 }
 
 static void addresses_go_here_first(const struct conform *c)
 {
-	meet_when_addresses_went(c, 0, NSEC_PER_SEC, 100 * NSEC_PER_MSEC);
+	meet_when_addresses_went(c, 0, NSEC_PER_SEC);
 }
 
 static void addresses_go_there_first(const struct conform *c)
 {
-	meet_when_addresses_went(c, NSEC_PER_SEC, 0, 100 * NSEC_PER_MSEC);
+	meet_when_addresses_went(c, NSEC_PER_SEC, 0);
 }
 
 /* Messages find their way to and from peers that were let go, each once. */

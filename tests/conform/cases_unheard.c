@@ -208,26 +208,11 @@ struct unmet {
 static void unmet_open(struct unmet *u, const struct conform *c, const struct weft_opts *a,
 		       const struct weft_opts *b)
 {
-	struct pair *p = &u->p;
-
-	*u = (struct unmet){ .p.net.conform = c,
-			     .len_a = sizeof(u->of_a),
-			     .len_b = sizeof(u->of_b) };
-	p->a = net_open(&p->net, a);
-	p->b = net_open(&p->net, b);
-	area_open(&p->mem_a, LEN);
-	area_open(&p->mem_b, LEN);
-	p->region_a = net_register(p->a, &p->mem_a, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE);
-	p->region_b = net_register(p->b, &p->mem_b, WEFT_REMOTE_READ | WEFT_REMOTE_WRITE);
-	check_ok(weft_export(p->region_a, u->of_a, &u->len_a));
-	check_ok(weft_export(p->region_b, u->of_b, &u->len_b));
-}
-
-static void unmet_close(struct unmet *u)
-{
-	net_end(&u->p.net);
-	area_close(&u->p.mem_a);
-	area_close(&u->p.mem_b);
+	u->len_a = sizeof(u->of_a);
+	u->len_b = sizeof(u->of_b);
+	pair_open_unmet(&u->p, c, LEN, a, b);
+	check_ok(weft_export(u->p.region_a, u->of_a, &u->len_a));
+	check_ok(weft_export(u->p.region_b, u->of_b, &u->len_b));
 }
 
 /* Both say HELLO. a gives up before b has taken its HELLO, and meets b again by b's: what b said to
@@ -252,7 +237,7 @@ static void first_contact_given_up_and_made_again(const struct conform *c)
 	p->to_a = to_a;
 	check_meet_again(p);
 	check_ok(weft_remote_close(first));
-	unmet_close(&u);
+	pair_close(p);
 }
 
 /* b's HELLO is slow. b gives up and says it again by another rail, and the second overtakes it. */
@@ -279,7 +264,7 @@ static void late_hello_of_who_is_met(const struct conform *c)
 	until(&p->net, net_stats(p->a).messages_received == 1);
 	check_int(net_peer_info(peer).reason, 0);
 	check_ok(weft_remote_close(first));
-	unmet_close(&u);
+	pair_close(p);
 }
 
 const struct conform_case cases_unheard[] = {

@@ -319,8 +319,8 @@ void pump_stop(struct pump *pump)
 	pump->running = false;
 }
 
-void pair_open_opts(struct pair *p, const struct conform *c, size_t len, const struct weft_opts *a,
-		    const struct weft_opts *b)
+void pair_open_unmet(struct pair *p, const struct conform *c, size_t len, const struct weft_opts *a,
+		     const struct weft_opts *b)
 {
 	uint32_t access = WEFT_REMOTE_READ | WEFT_REMOTE_WRITE;
 
@@ -331,6 +331,12 @@ void pair_open_opts(struct pair *p, const struct conform *c, size_t len, const s
 	area_open(&p->mem_b, len);
 	p->region_a = net_register(p->a, &p->mem_a, access);
 	p->region_b = net_register(p->b, &p->mem_b, access);
+}
+
+void pair_open_opts(struct pair *p, const struct conform *c, size_t len, const struct weft_opts *a,
+		    const struct weft_opts *b)
+{
+	pair_open_unmet(p, c, len, a, b);
 	p->to_b = net_import(&p->net, p->a, p->region_b);
 	p->to_a = net_import(&p->net, p->b, p->region_a);
 }

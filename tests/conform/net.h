@@ -122,6 +122,9 @@ void pair_open(struct pair *p, const struct conform *c, size_t len);
 /* With options for the engines; NULL: net_opts(). */
 void pair_open_opts(struct pair *p, const struct conform *c, size_t len, const struct weft_opts *a,
 		    const struct weft_opts *b);
+/* The same without the imports. */
+void pair_open_unmet(struct pair *p, const struct conform *c, size_t len, const struct weft_opts *a,
+		     const struct weft_opts *b);
 /* Checks the guards and that nothing is in flight, and closes all. */
 void pair_close(struct pair *p);
 
